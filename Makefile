@@ -1,0 +1,54 @@
+# Every verb makes what it needs from Python >= 3.11, make and git alone.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+PACKAGES := core tenants plugins/orders plugins/points
+SOURCES := -p threepeat -p threepeat_tenants -p threepeat_orders -p threepeat_points
+
+.PHONY: help demo test check format bench docs lock clean
+
+help: ## say what the verbs do
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+$(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml)
+	@$(PYTHON) -c 'import sys; sys.exit("Threepeat needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'
+	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+demo: $(STAMP) ## run everything with a simulated store; ORDERS=file MAP="order_id=… …" runs on real orders
+	$(BIN)/threepeat demo $(if $(ORDERS),--orders "$(ORDERS)" $(foreach item,$(MAP),--map $(item)))
+
+test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a server of yours (a superuser's URL)
+	$(MAKE) check
+	$(if $(DATABASE_URL),DATABASE_URL="$(DATABASE_URL)") $(BIN)/python -m pytest $(ARGS)
+
+check: $(STAMP) ## lint, format, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy $(SOURCES)
+	$(BIN)/lint-imports
+
+format: $(STAMP) ## put the code into shape
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: $(STAMP) ## measure throughput side by side, in one run
+	$(BIN)/python tests/bench/run.py $(ARGS)
+
+docs: $(STAMP) ## write the generated reference pages and build the documentation
+	$(BIN)/python docs/reference.py
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	@echo "docs/_build/html/index.html"
+
+lock: $(STAMP) ## choose new versions of what Threepeat stands on
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --no-emit-find-links --no-header --no-annotate --upgrade --group dev core/pyproject.toml \
+	  --extra parquet --extra testing -o constraints.txt
+
+clean: ## remove the environment and everything built
+	rm -rf $(VENV) docs/_build

@@ -1,0 +1,1 @@
+"""PostgreSQL: the embedded server, roles, tenant transactions, migrations and the checks on them."""

@@ -1,0 +1,76 @@
+"""What must hold before a process may serve: durable settings, harmless roles, closed tables."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Connection, text
+
+from threepeat.database.engine import Database
+from threepeat.database.lint import Hole, holes
+from threepeat.database.migrate import CORE, Source, State, status
+
+OLDEST_MAJOR = 15
+DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
+
+
+class BootError(RuntimeError):
+    """The process must not serve; the message says what to change."""
+
+
+def check(database: Database, plugins: Sequence[Source]) -> dict[str, str]:
+    """Refuse to serve an unsafe database, and say which plugins have to wait.
+
+    Args:
+        database: The pools to check with.
+        plugins: The schemas of the installed plugins.
+
+    Returns:
+        The reason for each plugin whose own schema is unsafe or not migrated.
+
+    Raises:
+        BootError: Roles, durability, core's schema or core's tables are not as they must be.
+    """
+    with database.app.connect() as connection:
+        _roles(connection)
+        _durability(connection)
+        states = {found.schema: found.state for found in status(connection, database.urls.roles, [CORE, *plugins])}
+        if states["core"] is not State.OK:
+            raise BootError(f"core's schema is {states['core']}: run `threepeat db upgrade`")
+        leaks = holes(connection, database.urls.roles)
+    names = {source.schema for source in plugins}
+    core_leaks = [hole for hole in leaks if hole.schema not in names]
+    if core_leaks:
+        raise BootError("tenants are not closed against each other:\n" + "\n".join(map(str, core_leaks)))
+    return {**_unmigrated(states), **_leaking(leaks)}
+
+
+def _unmigrated(states: dict[str, State]) -> dict[str, str]:
+    return {
+        schema: f"its schema is {state}: run `threepeat db upgrade`"
+        for schema, state in states.items()
+        if schema != "core" and state in {State.PENDING, State.AHEAD}
+    }
+
+
+def _leaking(leaks: list[Hole]) -> dict[str, str]:
+    reasons: dict[str, str] = {}
+    for hole in leaks:
+        reasons.setdefault(hole.schema, f"its tables are open to other tenants: {hole}")
+    return reasons
+
+
+def _roles(connection: Connection) -> None:
+    major = connection.dialect.server_version_info
+    if major is None or int(major[0]) < OLDEST_MAJOR:
+        raise BootError(f"PostgreSQL {OLDEST_MAJOR} or newer is needed")
+    role = connection.execute(
+        text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
+    ).one()
+    if role.rolsuper or role.rolbypassrls:
+        raise BootError(f"the app role {role.rolname} is a superuser or bypasses row-level security")
+
+
+def _durability(connection: Connection) -> None:
+    for setting in DURABLE:
+        value = connection.execute(text("SELECT current_setting(:name)"), {"name": setting}).scalar_one()
+        if value == "off":
+            raise BootError(f"PostgreSQL runs with {setting}=off: an acknowledged event could be lost")

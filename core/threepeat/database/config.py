@@ -1,0 +1,103 @@
+"""Where the database is and who connects to it."""
+
+import json
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
+
+from pydantic import Field, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import URL, make_url
+
+from threepeat.database.embedded import EmbeddedServer
+from threepeat.database.roles import Passwords, bootstrap
+from threepeat.sdk.migrations import Roles
+
+DATABASE = "threepeat"
+
+
+class DatabaseConfig(BaseSettings):
+    """Read from the environment, each name prefixed with `THREEPEAT_`."""
+
+    model_config = SettingsConfigDict(env_prefix="THREEPEAT_")
+
+    data: Path = Field(
+        default=Path(".threepeat"),
+        description="Folder of the embedded PostgreSQL and of the generated keys.",
+    )
+    app_url: str | None = Field(
+        default=None,
+        description="PostgreSQL URL of the app role. Without any URL the embedded server is used.",
+    )
+    owner_url: str | None = Field(default=None, description="PostgreSQL URL of the owner role (migrations).")
+    ops_url: str | None = Field(
+        default=None, description="PostgreSQL URL of the ops role (operator work, erasure, backup)."
+    )
+    role_prefix: str = Field(
+        default="threepeat",
+        pattern="^[a-z][a-z0-9_]{0,40}$",
+        description="The roles are {prefix}_app, {prefix}_owner and {prefix}_ops.",
+    )
+    pool_size: int = Field(default=10, ge=1, le=200, description="Connections that one process may hold.")
+
+    @model_validator(mode="after")
+    def _all_or_none(self) -> Self:
+        given = [url is not None for url in (self.app_url, self.owner_url, self.ops_url)]
+        if any(given) and not all(given):
+            raise ValueError("set all of THREEPEAT_APP_URL, THREEPEAT_OWNER_URL and THREEPEAT_OPS_URL, or none")
+        return self
+
+    @property
+    def embedded(self) -> bool:
+        """Whether Threepeat runs its own PostgreSQL."""
+        return self.app_url is None
+
+
+@dataclass(frozen=True, slots=True)
+class Urls:
+    """One URL per role, with SQLAlchemy's driver name."""
+
+    app: URL
+    owner: URL
+    ops: URL
+    roles: Roles
+
+
+def connect(config: DatabaseConfig) -> Urls:
+    """Find the database; start the embedded server and make its roles if none is configured.
+
+    Raises:
+        EmbeddedError: The embedded server does not start; the message says what to do.
+    """
+    if config.app_url and config.owner_url and config.ops_url:
+        return Urls(
+            driver_url(config.app_url),
+            driver_url(config.owner_url),
+            driver_url(config.ops_url),
+            Roles.prefixed(config.role_prefix),
+        )
+    server = EmbeddedServer(config.data)
+    server.start()
+    roles = Roles.prefixed(config.role_prefix)
+    passwords = _passwords(config.data / "roles.json")
+    bootstrap(server.admin_url, DATABASE, roles, passwords)
+    return Urls(
+        driver_url(server.url(roles.app, passwords.app, DATABASE)),
+        driver_url(server.url(roles.owner, passwords.owner, DATABASE)),
+        driver_url(server.url(roles.ops, passwords.ops, DATABASE)),
+        roles,
+    )
+
+
+def driver_url(url: str) -> URL:
+    """A PostgreSQL URL with SQLAlchemy's name for psycopg 3."""
+    return make_url(url).set(drivername="postgresql+psycopg")
+
+
+def _passwords(file: Path) -> Passwords:
+    if not file.exists():
+        fresh = {role: secrets.token_urlsafe(24) for role in ("owner", "app", "ops")}
+        file.touch(mode=0o600)
+        file.write_text(json.dumps(fresh))
+    return Passwords(**json.loads(file.read_text()))

@@ -1,0 +1,166 @@
+"""Runs migrations: one schema and one version table for core and for each plugin."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from enum import StrEnum
+from importlib.resources import as_file, files
+from importlib.resources.abc import Traversable
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config
+from alembic.script import ScriptDirectory
+from alembic.script.revision import RevisionError
+from sqlalchemy import Connection, Engine, text
+
+from threepeat.sdk.migrations import Roles
+
+LOCK = 0x7EA7  # any constant: one migration runner at a time in a database
+
+
+class State(StrEnum):
+    """How a schema stands to its code."""
+
+    OK = "ok"
+    PENDING = "pending"
+    AHEAD = "ahead"
+    DORMANT = "dormant"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the migrations of a schema come from; `versions` is absent for a plugin without tables."""
+
+    schema: str
+    versions: Traversable
+
+    @classmethod
+    def of_package(cls, schema: str, package: Traversable) -> "Source":
+        """The source of a plugin, by the layout that all plugins share."""
+        return cls(schema, package / "migrations" / "versions")
+
+
+CORE = Source("core", files("threepeat.database") / "migrations" / "versions")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """Where a schema is and where its code wants it."""
+
+    schema: str
+    state: State
+    current: str | None
+    head: str | None
+
+
+def upgrade(owner: Engine, roles: Roles, sources: Sequence[Source], *, revision: str = "head") -> list[Status]:
+    """Bring every schema to its newest revision, each in a transaction of its own.
+
+    Returns:
+        The states before the run, so that the caller can say what changed.
+    """
+    before: list[Status] = []
+    with owner.connect() as connection, _one_runner(connection):
+        for source in sources:
+            with _configured(source, connection, roles) as config:
+                if config is None:
+                    continue
+                before.append(_status(source, config, connection))
+                connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{source.schema}"'))
+                connection.execute(text(f'GRANT USAGE ON SCHEMA "{source.schema}" TO {roles.app}, {roles.ops}'))
+                connection.execute(text("SET LOCAL lock_timeout = '5s'"))
+                command.upgrade(config, revision)
+                connection.execute(
+                    text(f'GRANT SELECT ON "{source.schema}".alembic_version TO {roles.app}, {roles.ops}')
+                )
+                connection.commit()
+    return before
+
+
+def downgrade(owner: Engine, roles: Roles, source: Source, *, revision: str = "base") -> None:
+    """Take a schema back; data in dropped tables is gone."""
+    with (
+        owner.connect() as connection,
+        _one_runner(connection),
+        _configured(source, connection, roles) as config,
+    ):
+        if config is not None:
+            command.downgrade(config, revision)
+            connection.commit()
+
+
+def status(connection: Connection, roles: Roles, sources: Sequence[Source]) -> list[Status]:
+    """The state of every known schema, and of those whose code is gone."""
+    found: list[Status] = []
+    for source in sources:
+        with _configured(source, connection, roles) as config:
+            if config is not None:
+                found.append(_status(source, config, connection))
+    known = {source.schema for source in sources}
+    rows = connection.execute(
+        text(
+            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
+            " WHERE c.relname = 'alembic_version' ORDER BY 1"
+        )
+    )
+    found += [Status(name, State.DORMANT, None, None) for (name,) in rows if name not in known]
+    return found
+
+
+def _status(source: Source, config: Config, connection: Connection) -> Status:
+    script = ScriptDirectory.from_config(config)
+    head = script.get_current_head()
+    table = connection.execute(
+        text("SELECT to_regclass(:name)"), {"name": f'"{source.schema}".alembic_version'}
+    ).scalar()
+    current = None
+    if table is not None:
+        current = connection.execute(text(f'SELECT version_num FROM "{source.schema}".alembic_version')).scalar()
+    if current == head:
+        state = State.OK
+    elif current is None:
+        state = State.PENDING
+    else:
+        try:
+            script.get_revision(current)
+            state = State.PENDING
+        except RevisionError:
+            state = State.AHEAD
+        except Exception as error:
+            if "Can't locate revision" not in str(error):
+                raise
+            state = State.AHEAD
+    return Status(source.schema, state, current, head)
+
+
+@contextmanager
+def _configured(source: Source, connection: Connection, roles: Roles) -> Iterator[Config | None]:
+    if not source.versions.is_dir():
+        yield None
+        return
+    with as_file(source.versions) as versions, as_file(files("threepeat.database") / "migrations") as scripts:
+        config = Config()
+        config.set_main_option("script_location", _escaped(scripts))
+        config.set_main_option("version_locations", _escaped(versions))
+        config.set_main_option("path_separator", "newline")
+        attributes: dict[str, Any] = {"connection": connection, "schema": source.schema, "roles": roles}
+        config.attributes.update(attributes)
+        yield config
+
+
+@contextmanager
+def _one_runner(connection: Connection) -> Iterator[None]:
+    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
+    connection.commit()
+    try:
+        yield
+    finally:
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+        connection.commit()
+
+
+def _escaped(path: Path) -> str:
+    return str(path).replace("%", "%%")

@@ -1,0 +1,164 @@
+"""A running Threepeat: database, plugins, keys and event catalogue, opened once per process."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import TextClause
+
+from threepeat.database import checks, migrate, sqlfiles
+from threepeat.database.config import DatabaseConfig, connect
+from threepeat.database.engine import Database, Scope
+from threepeat.events.context import Cause, Gate, PluginContext
+from threepeat.events.incoming import Catalogue
+from threepeat.plugins import Installed, Registry
+from threepeat.sdk.errors import PluginError
+from threepeat.sdk.orders import Orders
+from threepeat.tenancy import settings, switches
+from threepeat.tenancy.keyring import Keyring
+from threepeat.tenancy.switches import Activation
+from threepeat.tenancy.tenants import Tenant
+
+
+class KeyConfig(BaseSettings):
+    """Read from the environment, each name prefixed with `THREEPEAT_`."""
+
+    model_config = SettingsConfigDict(env_prefix="THREEPEAT_")
+
+    keys: str | None = Field(
+        default=None,
+        description="Secret keys as `id:base64` lines, newest first. Without it they are read from keys_file.",
+    )
+    keys_file: Path | None = Field(
+        default=None, description="File of the secret keys; made on first use. Default: {data}/keys."
+    )
+
+
+@dataclass(frozen=True)
+class Platform:
+    """What every command, server and worker stands on."""
+
+    database: Database
+    registry: Registry
+    keyring: Keyring
+    statements: Mapping[str, Mapping[str, TextClause]]
+    catalogue: Catalogue = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "catalogue", Catalogue(self.registry.events()))
+
+    @classmethod
+    def open(
+        cls,
+        config: DatabaseConfig | None = None,
+        *,
+        registry: Registry | None = None,
+        keys: KeyConfig | None = None,
+        upgrade: bool = False,
+    ) -> "Platform":
+        """Connect, check that it is safe to serve, and freeze the plugins.
+
+        Args:
+            config: Where the database is; from the environment by default.
+            registry: The plugins; the installed ones by default.
+            keys: Where the secret keys are; from the environment by default.
+            upgrade: Bring the schemas up to date first.
+
+        Raises:
+            BootError: It is not safe to serve; the message says what to change.
+        """
+        config = config or DatabaseConfig()
+        keys = keys or KeyConfig()
+        registry = registry or Registry.discover()
+        keyring = Keyring.read(keys.keys_file or config.data / "keys", keys.keys)
+        database = Database(connect(config), pool_size=config.pool_size)
+        try:
+            if upgrade or config.embedded:
+                migrate.upgrade(database.owner, database.urls.roles, [migrate.CORE, *sources(registry)])
+            registry = registry.quarantine(checks.check(database, sources(registry)))
+        except BaseException:
+            database.dispose()
+            raise
+        statements, broken = _statements(registry)
+        return cls(database, registry.quarantine(broken), keyring, statements)
+
+    def context(
+        self,
+        scope: Scope,
+        tenant: Tenant,
+        plugin: Installed,
+        activation: Activation,
+        *,
+        cause: Cause,
+        member: int | None = None,
+        gate: Gate | None = None,
+    ) -> PluginContext:
+        """A context for one call into a plugin; the caller ends it with `finish`."""
+        orders = None
+        provider = self.registry.provider(Orders)
+        if provider is not None and provider[0].id in plugin.manifest.requires:
+            orders = self._bare(scope, tenant, provider[0], activation, cause, None, member, gate)
+        return self._bare(scope, tenant, plugin, activation, cause, orders, member, gate)
+
+    def act(self, scope: Scope, tenant: Tenant, plugin: Installed, hook: str) -> Any:
+        """Call an acting hook that takes a context only."""
+        activation = switches.activations(scope)[plugin.id]
+        cause = Cause(f"{hook}:{activation.revision}:{scope.now.isoformat()}")
+        context = self.context(scope, tenant, plugin, activation, cause=cause)
+        answer = getattr(plugin.plugin, hook)(context)
+        answer = list(answer) if answer is not None else []
+        context.finish()
+        return answer
+
+    def settings(self, tenant: Tenant, plugin: Installed, activation: Activation) -> Any:
+        """A plugin's settings in a tenant, secrets opened."""
+        return settings.load(
+            plugin.plugin.settings_model,
+            activation.settings,
+            activation.settings_version,
+            self.keyring,
+            switches.settings_place(tenant.id, plugin.id),
+        )
+
+    def _bare(
+        self,
+        scope: Scope,
+        tenant: Tenant,
+        plugin: Installed,
+        activation: Activation,
+        cause: Cause,
+        orders: PluginContext | None,
+        member: int | None,
+        gate: Gate | None,
+    ) -> PluginContext:
+        own = activation.plugin == plugin.id
+        return PluginContext(
+            scope,
+            tenant.store,
+            plugin,
+            self.settings(tenant, plugin, activation) if own else plugin.plugin.settings_model(),
+            self.statements[plugin.id],
+            gate or Gate(scope, activation),
+            orders=orders,
+            member=member,
+            cause=cause,
+        )
+
+
+def sources(registry: Registry) -> list[migrate.Source]:
+    """Where the plugins' migrations are, in serving order."""
+    return [migrate.Source.of_package(plugin.id, plugin.package) for plugin in registry]
+
+
+def _statements(registry: Registry) -> tuple[dict[str, Mapping[str, TextClause]], dict[str, str]]:
+    found: dict[str, Mapping[str, TextClause]] = {}
+    broken: dict[str, str] = {}
+    for plugin in registry:
+        try:
+            found[plugin.id] = sqlfiles.load(plugin.package / "sql")
+        except PluginError as error:
+            broken[plugin.id] = str(error)
+    return found, broken

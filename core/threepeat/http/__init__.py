@@ -1,0 +1,1 @@
+"""The HTTP API: events in, members and tactics managed, plugins mounted."""

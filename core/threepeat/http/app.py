@@ -1,0 +1,192 @@
+"""Builds the ASGI app."""
+
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import msgspec
+import structlog
+from fastapi import APIRouter, FastAPI, Response
+from fastapi.openapi.utils import get_openapi
+from fastapi.responses import JSONResponse
+from prometheus_client import CONTENT_TYPE_LATEST, Histogram, generate_latest
+from psycopg import AsyncConnection
+from psycopg_pool import AsyncConnectionPool
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from structlog.contextvars import bound_contextvars
+
+import threepeat
+from threepeat.events.incoming import CloudEvent
+from threepeat.events.platform import Platform
+from threepeat.http import ingest, me, members, problems, tactics
+from threepeat.http.calls import Door
+
+SECONDS = Histogram("threepeat_http_seconds", "Time to answer.", ["method", "route", "status"])
+
+logger = structlog.get_logger(__name__)
+
+
+class HttpConfig(BaseSettings):
+    """Read from the environment, each name prefixed with `THREEPEAT_HTTP_`."""
+
+    model_config = SettingsConfigDict(env_prefix="THREEPEAT_HTTP_")
+
+    max_body: int = Field(
+        default=8 * 1024 * 1024,
+        ge=1024,
+        description="Largest request body in bytes; beyond it the answer is 413.",
+    )
+    ingest_pool: int = Field(
+        default=8, ge=1, le=100, description="Connections that ingest may hold in one process."
+    )
+
+
+def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
+    """The app that serves a platform.
+
+    Args:
+        platform: An open platform.
+        config: From the environment by default.
+    """
+    config = config or HttpConfig()
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        url = platform.database.urls.app.set(drivername="postgresql").render_as_string(hide_password=False)
+        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
+            url,
+            min_size=1,
+            max_size=config.ingest_pool,
+            timeout=10,
+            open=False,
+            check=AsyncConnectionPool.check_connection,
+            kwargs={"autocommit": True, "application_name": "threepeat-ingest"},
+        )
+        async with pool:
+            app.state.pool = pool
+            yield
+        platform.database.dispose()
+
+    app = FastAPI(
+        title="Threepeat",
+        version=threepeat.__version__,
+        summary="Retention tactics for stores: events in, members and tactics managed.",
+        lifespan=lifespan,
+        openapi_url="/v1/openapi.json",
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.platform = platform
+    app.state.door = Door(platform)
+    v1 = APIRouter(prefix="/v1", responses={401: {"model": problems.Problem}, 422: {"model": problems.Problem}})
+    member = me.router
+    v1.include_router(ingest.router)
+    v1.include_router(members.router)
+    v1.include_router(tactics.router)
+    v1.include_router(member)
+    for plugin in platform.registry:
+        own = APIRouter(prefix="/me", dependencies=me.router.dependencies)
+        me.mount(own, plugin)
+        v1.include_router(own)
+    app.include_router(v1)
+    app.include_router(_health(platform))
+    problems.install(app)
+    app.add_middleware(_Edge, max_body=config.max_body)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    return app
+
+
+def _health(platform: Platform) -> APIRouter:
+    router = APIRouter(tags=["health"])
+
+    @router.get("/healthz", summary="The process is alive")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @router.get("/readyz", summary="The process can serve")
+    def readyz() -> Response:
+        quarantined = {found.id: found.reason for found in platform.registry.quarantined.values()}
+        try:
+            with platform.database.directory() as connection:
+                connection.execute(text("SELECT 1 FROM core.plan LIMIT 1"))
+        except SQLAlchemyError as error:
+            logger.warning("not ready", error=str(error).splitlines()[0])
+            return problems.busy("the database does not answer")
+        return JSONResponse({"status": "ready", "quarantined": quarantined})
+
+    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
+    def metrics() -> Response:
+        return Response(generate_latest(), media_type=CONTENT_TYPE_LATEST)
+
+    return router
+
+
+class _Edge:
+    """Limits the body, times the answer and logs it by route, never by address: an address may name a member."""
+
+    def __init__(self, app: ASGIApp, max_body: int) -> None:
+        self._app = app
+        self._max_body = max_body
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, seen = time.perf_counter(), 500, 0
+
+        async def limited() -> Message:
+            nonlocal seen
+            message = await receive()
+            seen += len(message.get("body", b""))
+            if seen > self._max_body:
+                raise _TooLarge
+            return message
+
+        async def noted(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        with bound_contextvars():
+            try:
+                if int(dict(scope["headers"]).get(b"content-length", b"0")) > self._max_body:
+                    raise _TooLarge
+                await self._app(scope, limited, noted)
+            except _TooLarge:
+                answer = problems.problem(
+                    413,
+                    "too-large",
+                    "The body is too large",
+                    f"Send at most {self._max_body} bytes at a time.",
+                )
+                await answer(scope, receive, noted)
+            finally:
+                seconds = time.perf_counter() - began
+                route = getattr(scope.get("route"), "path", "unmatched")
+                SECONDS.labels(scope["method"], route, status).observe(seconds)
+                logger.info(
+                    "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1)
+                )
+
+
+class _TooLarge(Exception):  # noqa: N818 - never leaves this module
+    pass
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        components = msgspec.json.schema_components(
+            [ingest.Receipt, CloudEvent],
+            schema_hook=lambda _: {"type": "object", "description": "The fields of the event's type."},
+            ref_template="#/components/schemas/{name}",
+        )[1]
+        schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
+        app.openapi_schema = schema
+    return app.openapi_schema

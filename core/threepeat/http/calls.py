@@ -1,0 +1,198 @@
+"""One authenticated call in one tenant's transaction; commits before the answer leaves."""
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from hashlib import sha256
+from typing import Annotated, Any, TypeVar, cast
+
+from fastapi import Depends, Header, Request, Response
+from fastapi.encoders import jsonable_encoder
+from fastapi.responses import JSONResponse
+from fastapi.security import HTTPBearer
+from sqlalchemy import text
+from structlog.contextvars import bind_contextvars
+
+from threepeat.database.engine import SET_TENANT, Scope
+from threepeat.events.platform import Platform
+from threepeat.http.problems import problem
+from threepeat.tenancy import keys, tenants
+from threepeat.tenancy.errors import NotAllowed, NotFound
+from threepeat.tenancy.keys import Denied, KeyScope
+from threepeat.tenancy.tenants import Tenant
+
+T = TypeVar("T")
+
+MAX_KEY = 255
+
+BEGIN = text("""
+    INSERT INTO core.idempotency (tenant_id, principal, key, request_hash, member_id)
+    VALUES (:tenant, :principal, :key, :hash, :member) ON CONFLICT DO NOTHING
+""")
+STORED = text("""
+    SELECT request_hash, status, content_type, body FROM core.idempotency
+    WHERE tenant_id = :tenant AND principal = :principal AND key = :key
+""")
+KEEP = text("""
+    UPDATE core.idempotency SET status = :status, content_type = :content_type, body = :body
+    WHERE tenant_id = :tenant AND principal = :principal AND key = :key
+""")
+
+bearer = HTTPBearer(auto_error=False, description="An API key (`tp_live_…`) or a member token.")
+IdempotencyKey = Annotated[
+    str | None,
+    Header(alias="Idempotency-Key", max_length=MAX_KEY, description="Repeat it to get the same answer again."),
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who calls.
+
+    Attributes:
+        principal: Unique in the tenant: `key:{id}` or `member:{id}`.
+        scopes: What an API key may do; empty for a member.
+        member_id: The member, if one calls.
+    """
+
+    principal: str
+    scopes: frozenset[KeyScope]
+    member_id: int | None = None
+    external_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """An authenticated request inside its tenant's open transaction."""
+
+    platform: Platform
+    scope: Scope
+    tenant: Tenant
+    caller: Caller
+
+
+def credential(request: Request) -> str:
+    """The bearer credential of a request.
+
+    Raises:
+        Denied: There is none.
+    """
+    scheme, _, value = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() != "bearer" or not value.strip():
+        raise Denied
+    return value.strip()
+
+
+def require(caller: Caller, wanted: frozenset[KeyScope]) -> None:
+    """Refuse a caller whose key has none of the wanted scopes.
+
+    Raises:
+        NotAllowed: So it is; the message names the scopes.
+    """
+    if not caller.scopes & wanted:
+        raise NotAllowed(f"this needs an API key with the scope {' or '.join(sorted(wanted))}")
+
+
+@contextmanager
+def open_call(platform: Platform, value: str) -> Iterator[Call]:
+    """Check a credential and open its tenant's transaction, in that transaction.
+
+    Raises:
+        Denied: The credential is not valid, or the tenant is suspended.
+    """
+    token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
+    parsed = keys.parse_key(value) if token is None else None
+    tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
+    with platform.database.tenant(tenant_id) as scope:
+        try:
+            tenant = tenants.by_id(scope.connection, tenant_id)
+        except NotFound:
+            raise Denied from None
+        if tenant.suspended_at is not None:
+            raise NotAllowed("this store is suspended; ask the operator")
+        if tenant.clock_offset:
+            offset = f"{tenant.clock_offset.total_seconds()} seconds"
+            scope.connection.execute(SET_TENANT, {"tenant": str(tenant_id), "offset": offset})
+        if parsed is not None:
+            caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
+        else:
+            assert token is not None  # noqa: S101 - one of the two was read
+            caller = Caller(f"member:{token.member_id}", frozenset(), token.member_id, token.external_id)
+        bind_contextvars(tenant=tenant.store.slug)
+        yield Call(platform, scope, tenant, caller)
+
+
+class Door:
+    """Runs handlers inside a call; the app has one."""
+
+    def __init__(self, platform: Platform) -> None:
+        self.platform = platform
+
+    def manage(self, request: Request, work: Callable[[Call], T]) -> T:
+        """Run work for an API key with the scope manage."""
+        return self._keyed(request, frozenset({KeyScope.MANAGE}), work)
+
+    def read(self, request: Request, work: Callable[[Call], T]) -> T:
+        """Run work for an API key that may read."""
+        return self._keyed(request, frozenset({KeyScope.READ, KeyScope.MANAGE}), work)
+
+    def member(self, request: Request, work: Callable[[Call], T]) -> T:
+        """Run work for a member token."""
+        with open_call(self.platform, credential(request)) as call:
+            if call.caller.member_id is None:
+                raise NotAllowed("this needs a member token, not an API key")
+            return work(call)
+
+    def _keyed(self, request: Request, wanted: frozenset[KeyScope], work: Callable[[Call], T]) -> T:
+        with open_call(self.platform, credential(request)) as call:
+            require(call.caller, wanted)
+            return work(call)
+
+
+def once(call: Call, key: str | None, request: Mapping[str, Any], work: Callable[[], Any]) -> Response:
+    """Run a command once per idempotency key; a repeat gets the stored answer, byte for byte.
+
+    The key's row is part of the command's own transaction: there is no half-done state to clean up, and
+    a command that is refused leaves no key behind.
+
+    Args:
+        call: The open call.
+        key: The caller's `Idempotency-Key`, if it sent one.
+        request: What the command was asked to do; the same key with another request is refused.
+        work: Does it and returns what is answered as JSON.
+    """
+    if key is None:
+        return JSONResponse(jsonable_encoder(work()))
+    principal = call.caller.principal
+    digest = sha256(repr(sorted(request.items())).encode("utf-8", "surrogatepass")).digest()
+    begun = call.scope.count(BEGIN, principal=principal, key=key, hash=digest, member=call.caller.member_id)
+    if not begun:
+        row = call.scope.run(STORED, principal=principal, key=key)[0]
+        if bytes(row.request_hash) != digest:
+            return problem(
+                422,
+                "idempotency-key-reused",
+                "The key belongs to another request",
+                "Send a new Idempotency-Key for a new request.",
+            )
+        return Response(
+            row.body, row.status, media_type=row.content_type, headers={"Idempotency-Replayed": "true"}
+        )
+    answer = JSONResponse(jsonable_encoder(work()))
+    call.scope.run(
+        KEEP,
+        principal=principal,
+        key=key,
+        status=answer.status_code,
+        content_type=answer.media_type,
+        body=bytes(answer.body),
+    )
+    return answer
+
+
+def door(request: Request) -> Door:
+    """The app's door."""
+    return cast("Door", request.app.state.door)
+
+
+AppDoor = Annotated[Door, Depends(door)]

@@ -1,0 +1,160 @@
+"""`/v1/tactics`: what is on, switching and settings."""
+
+from typing import Any
+
+from fastapi import APIRouter, Depends, Request, Response
+from pydantic import BaseModel, ConfigDict, Field
+
+from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
+from threepeat.plugins import Installed
+from threepeat.tenancy import settings, switches
+from threepeat.tenancy.switches import Activation, SwitchState
+
+router = APIRouter(prefix="/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
+
+
+class TacticView(BaseModel):
+    """A tactic as it stands in this store."""
+
+    id: str
+    title: str
+    summary: str
+    state: SwitchState
+    allowed: bool
+    slot: int | None = Field(description="Its place among the enabled tactics, from 1.")
+    holdout_percent: int = Field(description="Share of members in the comparison group.")
+    settings: dict[str, Any] = Field(description="What was set; the rest has its default. Secrets are left out.")
+    secrets: dict[str, bool] = Field(description="For each secret setting, whether it is set.")
+    settings_schema: dict[str, Any]
+    revision: int | None = Field(description="Name it when you save settings.")
+
+
+class TacticList(BaseModel):
+    """All installed tactics and how many may be on at a time."""
+
+    cap: int
+    tactics: list[TacticView]
+
+
+class EnableRequest(BaseModel):
+    """How to switch on."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    replace: str | None = Field(default=None, description="A tactic that is on and gives up its slot.")
+
+
+class SettingsRequest(BaseModel):
+    """A tactic's whole settings."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    settings: dict[str, Any] = Field(description="A secret that is left out stays as it is; null clears it.")
+    revision: int | None = Field(default=None, description="The revision that you read.")
+    holdout_percent: int | None = Field(default=None, ge=0, le=50)
+
+
+@router.get("", response_model=TacticList, summary="List the tactics")
+def list_tactics(request: Request, door: AppDoor) -> TacticList:
+    """Every installed tactic with its state, settings and form schema."""
+
+    def work(call: Call) -> TacticList:
+        cap, permitted = switches.allowed(call.scope, call.tenant, call.platform.registry)
+        found = switches.activations(call.scope)
+        views = [
+            _view(plugin, found.get(plugin.id), allowed=plugin.id in permitted)
+            for plugin in call.platform.registry
+            if plugin.manifest.kind == "tactic"
+        ]
+        return TacticList(cap=cap, tactics=views)
+
+    return door.read(request, work)
+
+
+@router.post("/{tactic}/enable", response_model=TacticView, summary="Switch a tactic on")
+def enable_tactic(
+    request: Request,
+    door: AppDoor,
+    tactic: str,
+    wanted: EnableRequest | None = None,
+    key: IdempotencyKey = None,
+) -> Response:
+    """Switch a tactic on; when all slots are taken, `replace` swaps it for one that is on."""
+    replace = wanted.replace if wanted else None
+
+    def work(call: Call) -> Response:
+        def make() -> TacticView:
+            activation = switches.enable(
+                call.scope,
+                call.tenant,
+                call.platform.registry,
+                tactic,
+                by=call.caller.principal,
+                act=call.platform.act,
+                replace=replace,
+            )
+            return _view(call.platform.registry[tactic], activation, allowed=True)
+
+        return once(call, key, {"enable": tactic, "replace": replace}, make)
+
+    return door.manage(request, work)
+
+
+@router.post("/{tactic}/disable", response_model=TacticView, summary="Switch a tactic off")
+def disable_tactic(request: Request, door: AppDoor, tactic: str, key: IdempotencyKey = None) -> Response:
+    """Free the slot at once; while the tactic owes something to members it is `closing`."""
+
+    def work(call: Call) -> Response:
+        def make() -> TacticView:
+            activation = switches.disable(
+                call.scope,
+                call.tenant,
+                call.platform.registry,
+                tactic,
+                by=call.caller.principal,
+                act=call.platform.act,
+            )
+            return _view(call.platform.registry[tactic], activation, allowed=True)
+
+        return once(call, key, {"disable": tactic}, make)
+
+    return door.manage(request, work)
+
+
+@router.put("/{tactic}/settings", response_model=TacticView, summary="Save a tactic's settings")
+def put_settings(request: Request, door: AppDoor, tactic: str, wanted: SettingsRequest) -> TacticView:
+    """Check and store the whole settings of a tactic."""
+
+    def work(call: Call) -> TacticView:
+        activation = switches.save_settings(
+            call.scope,
+            call.tenant,
+            call.platform.registry,
+            call.platform.keyring,
+            tactic,
+            wanted.settings,
+            revision=wanted.revision,
+            holdout_percent=wanted.holdout_percent,
+            by=call.caller.principal,
+        )
+        return _view(call.platform.registry[tactic], activation, allowed=True)
+
+    return door.manage(request, work)
+
+
+def _view(plugin: Installed, activation: Activation | None, *, allowed: bool) -> TacticView:
+    model = plugin.plugin.settings_model
+    values, secrets = settings.visible(model, activation.settings if activation else {})
+    return TacticView(
+        id=plugin.id,
+        title=str(plugin.manifest.title),
+        summary=str(plugin.manifest.summary),
+        state=activation.state if activation else SwitchState.OFF,
+        allowed=allowed,
+        slot=activation.slot if activation else None,
+        holdout_percent=activation.holdout_percent if activation else 0,
+        settings=values,
+        secrets=secrets,
+        settings_schema=model.model_json_schema(),
+        revision=activation.revision if activation else None,
+    )

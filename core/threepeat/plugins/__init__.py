@@ -1,0 +1,6 @@
+"""Finds, validates and freezes plugins; knows no database and no HTTP."""
+
+from threepeat.plugins.dispatch import Handler, Outcome, Table
+from threepeat.plugins.registry import Installed, Quarantined, Registry
+
+__all__ = ["Handler", "Installed", "Outcome", "Quarantined", "Registry", "Table"]

@@ -1,0 +1,247 @@
+"""Which plugins are installed, what they declare, and why some of them may not run."""
+
+import inspect
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from graphlib import CycleError, TopologicalSorter
+from importlib.metadata import Distribution, EntryPoint, entry_points
+from importlib.resources import files
+from importlib.resources.abc import Traversable
+from typing import Any
+
+import pluggy
+import structlog
+
+from threepeat.plugins.dispatch import Handler, Table
+from threepeat.sdk.errors import PluginError
+from threepeat.sdk.events import CATALOGUE, PLUGIN, Event
+from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.plugin import PROJECT, Plugin
+from threepeat.sdk.records import Invariant, Provided, Reaction, Route
+from threepeat.sdk.settings import PluginSettings
+
+GROUP = "threepeat.plugins"
+HOOKS = tuple(name for name in vars(Plugin) if hasattr(getattr(Plugin, name), f"{PROJECT}_spec"))
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """A plugin that may run, with everything it declared.
+
+    Attributes:
+        plugin: The object itself, one for all tenants.
+        distribution: Name of the Python distribution that it came from.
+        version: Version of that distribution.
+        package: Where its `sql/` and `migrations/` folders are.
+    """
+
+    plugin: Plugin[Any]
+    distribution: str
+    version: str
+    package: Traversable
+    events: tuple[type[Event], ...]
+    reactions: tuple[Reaction, ...]
+    routes: tuple[Route, ...]
+    provides: tuple[Provided, ...]
+    invariants: tuple[Invariant, ...]
+
+    @property
+    def id(self) -> str:
+        """The manifest's id."""
+        return self.plugin.manifest.id
+
+    @property
+    def manifest(self) -> Manifest:
+        """The plugin's label."""
+        return self.plugin.manifest
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantined:
+    """A plugin that may not run, and the reason for people."""
+
+    id: str
+    distribution: str
+    reason: str
+
+
+class Registry:
+    """The installed plugins in the order in which they are served, providers before users."""
+
+    def __init__(self, installed: Iterable[Installed], quarantined: Iterable[Quarantined] = ()) -> None:
+        self._installed = {plugin.id: plugin for plugin in installed}
+        self._quarantined = {plugin.id: plugin for plugin in quarantined}
+        self.table = lru_cache(maxsize=4096)(self._table)
+
+    @classmethod
+    def discover(cls) -> "Registry":
+        """Load every plugin that an installed distribution names in `threepeat.plugins`."""
+        found = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+        return cls.load((point.name, point) for point in found)
+
+    @classmethod
+    def load(cls, candidates: Iterable[tuple[str, "EntryPoint | Plugin[Any]"]]) -> "Registry":
+        """Validate candidates one by one; what fails is quarantined and the others go on."""
+        manager = pluggy.PluginManager(PROJECT)
+        manager.add_hookspecs(Plugin)
+        loaded: dict[str, Installed] = {}
+        quarantined: dict[str, Quarantined] = {}
+        for name, candidate in candidates:
+            dist = candidate.dist if isinstance(candidate, EntryPoint) else None
+            try:
+                installed = _declare(manager, name, candidate)
+                _refuse_clashes(installed, loaded.values())
+            except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+                reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
+                quarantined[name] = Quarantined(name, dist.name if dist else "", reason)
+                log.error("plugin quarantined", plugin=name, reason=reason)
+            else:
+                loaded[installed.id] = installed
+        order, unmet = _order(loaded)
+        for name, reason in unmet.items():
+            quarantined[name] = Quarantined(name, loaded[name].distribution, reason)
+            log.error("plugin quarantined", plugin=name, reason=reason)
+        return cls((loaded[name] for name in order), quarantined.values())
+
+    def quarantine(self, reasons: Mapping[str, str]) -> "Registry":
+        """A registry without the plugins named in `reasons`, nor those that stand on them."""
+        kept = {name: plugin for name, plugin in self._installed.items() if name not in reasons}
+        order, unmet = _order(kept)
+        away = {**reasons, **unmet}
+        fresh = [
+            Quarantined(name, self._installed[name].distribution if name in self._installed else "", reason)
+            for name, reason in away.items()
+        ]
+        return Registry((kept[name] for name in order), (*self._quarantined.values(), *fresh))
+
+    def __iter__(self) -> Iterator[Installed]:
+        return iter(self._installed.values())
+
+    def __contains__(self, plugin_id: str) -> bool:
+        return plugin_id in self._installed
+
+    def __getitem__(self, plugin_id: str) -> Installed:
+        return self._installed[plugin_id]
+
+    @property
+    def quarantined(self) -> Mapping[str, Quarantined]:
+        """The plugins that may not run, by id."""
+        return self._quarantined
+
+    def events(self) -> dict[str, type[Event]]:
+        """Every event class by type: the SDK's catalogue and what plugins declare."""
+        classes = {event.type: event for event in CATALOGUE}
+        for plugin in self._installed.values():
+            classes.update({event.type: event for event in plugin.events})
+        return classes
+
+    def provider(self, protocol: type[Any]) -> tuple[Installed, Provided] | None:
+        """Who implements a service protocol of the SDK."""
+        for plugin in self._installed.values():
+            for provided in plugin.provides:
+                if provided.protocol is protocol:
+                    return plugin, provided
+        return None
+
+    def _table(self, enabled: frozenset[str]) -> Table:
+        handlers: dict[str, list[Handler]] = {}
+        for plugin in self._installed.values():
+            if plugin.id in enabled:
+                for number, reaction in enumerate(plugin.reactions):
+                    handlers.setdefault(plugin.id, []).append(
+                        Handler(plugin.id, number, reaction.event, reaction.handler, reaction.always)
+                    )
+        return Table({name: tuple(found) for name, found in handlers.items()})
+
+
+def _declare(manager: pluggy.PluginManager, name: str, candidate: "EntryPoint | Plugin[Any]") -> Installed:
+    plugin = candidate.load() if isinstance(candidate, EntryPoint) else candidate
+    if not isinstance(plugin, Plugin):
+        raise PluginError(f"the entry point {name!r} must name an instance of Plugin, not {plugin!r}")
+    for attribute, kind in (("manifest", Manifest), ("settings_model", type)):
+        if not isinstance(getattr(plugin, attribute, None), kind):
+            raise PluginError(f"{type(plugin).__name__} lacks the attribute {attribute!r}")
+    if plugin.manifest.id != name:
+        raise PluginError(f"the entry point {name!r} differs from the manifest's id {plugin.manifest.id!r}")
+    if not issubclass(plugin.settings_model, PluginSettings):
+        raise PluginError(f"settings_model {plugin.settings_model.__name__} must derive from PluginSettings")
+    try:
+        plugin.settings_model()
+    except ValueError as error:
+        raise PluginError(f"every setting needs a default that is valid: {error}") from error
+    for hook in HOOKS:
+        own = inspect.getattr_static(type(plugin), hook)
+        if own is not inspect.getattr_static(Plugin, hook) and not hasattr(own, f"{PROJECT}_impl"):
+            raise PluginError(f"{type(plugin).__name__}.{hook} overrides a hook without @hookimpl")
+    manager.register(plugin, name)
+    try:
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        manager.unregister(plugin)
+        raise PluginError(str(error)) from error
+    return _collect(plugin, candidate.dist if isinstance(candidate, EntryPoint) else None)
+
+
+def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
+    events = tuple(plugin.events())
+    for event in events:
+        if not event.type or event.senders != PLUGIN:
+            raise PluginError(f"the event class {event.__name__} needs a type, and senders = PLUGIN")
+    return Installed(
+        plugin=plugin,
+        distribution=dist.name if dist else "",
+        version=dist.version if dist else "",
+        package=files(type(plugin).__module__.partition(".")[0]),
+        events=events,
+        reactions=_records(plugin, "reactions", Reaction),
+        routes=_records(plugin, "routes", Route),
+        provides=_records(plugin, "provides", Provided),
+        invariants=_records(plugin, "invariants", Invariant),
+    )
+
+
+def _records(plugin: Plugin[Any], hook: str, kind: type[Any]) -> tuple[Any, ...]:
+    records = tuple(getattr(plugin, hook)())
+    for record in records:
+        if not isinstance(record, kind):
+            raise PluginError(f"{hook} must yield {kind.__name__} records, not {record!r}")
+    return records
+
+
+def _refuse_clashes(fresh: Installed, others: Iterable[Installed]) -> None:
+    taken = {event.type: "the SDK" for event in CATALOGUE}
+    for other in others:
+        if other.id == fresh.id:
+            raise PluginError(f"{other.distribution} already installs a plugin {fresh.id!r}")
+        taken.update({event.type: other.id for event in other.events})
+        for provided in other.provides:
+            if any(mine.protocol is provided.protocol for mine in fresh.provides):
+                raise PluginError(f"{other.id} already provides {provided.protocol.__name__}")
+    for event in fresh.events:
+        if event.type in taken:
+            raise PluginError(f"{taken[event.type]} already declares the event type {event.type!r}")
+
+
+def _order(plugins: Mapping[str, Installed]) -> tuple[list[str], dict[str, str]]:
+    """Providers before users; a plugin with a missing or circular requirement is unmet."""
+    unmet: dict[str, str] = {}
+    while True:
+        standing = {name: plugin for name, plugin in plugins.items() if name not in unmet}
+        missing = {
+            name: f"it requires {need!r}, which is not installed or quarantined"
+            for name, plugin in standing.items()
+            for need in plugin.manifest.requires
+            if need not in standing
+        }
+        if missing:
+            unmet.update(missing)
+            continue
+        graph = {name: plugin.manifest.requires for name, plugin in sorted(standing.items())}
+        try:
+            return list(TopologicalSorter(graph).static_order()), unmet
+        except CycleError as error:
+            circle = " → ".join(error.args[1])
+            unmet.update(dict.fromkeys(set(error.args[1]), f"its requirements go in a circle: {circle}"))

@@ -1,0 +1,57 @@
+"""Tables of a plugin: every row belongs to a tenant, and personal rows say what erasure does to them."""
+
+import json
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, ClassVar, Literal
+
+from sqlalchemy import BigInteger, DateTime, Text
+from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import Mapped, mapped_column
+
+
+class TenantOwned:
+    """Mixin of every model: puts `tenant_id` first and maps int, str, datetime and dict to column types.
+
+    Example:
+        class Base(TenantOwned, DeclarativeBase):
+            metadata = MetaData(schema="points")
+    """
+
+    type_annotation_map: ClassVar[dict[Any, Any]] = {
+        int: BigInteger,
+        str: Text,
+        datetime: DateTime(timezone=True),
+        dict[str, Any]: JSONB,
+    }
+
+    tenant_id: Mapped[int] = mapped_column(BigInteger, primary_key=True, sort_order=-1)
+
+
+@dataclass(frozen=True, slots=True)
+class OnErase:
+    """What happens to a member's rows when the member is erased."""
+
+    action: Literal["delete", "anonymise", "keep"]
+    reason: str = ""
+
+
+DELETE = OnErase("delete")
+ANONYMISE = OnErase("anonymise")
+
+
+def keep(reason: str) -> OnErase:
+    """Keep the rows, and say why a regulator would agree."""
+    return OnErase("keep", reason)
+
+
+def personal(member: str, *, on_erase: OnErase) -> str:
+    """The comment that marks a table as holding personal data.
+
+    Core reads it from the database's catalogue, so erasure and export work without the plugin's code.
+
+    Args:
+        member: The column with core's member id.
+        on_erase: `DELETE`, `ANONYMISE` (the member id becomes a random one) or `keep(reason)`.
+    """
+    return json.dumps({"member": member, "on_erase": on_erase.action, "reason": on_erase.reason})

@@ -1,0 +1,77 @@
+"""The contract that a plugin signs: one class, two attributes, and only the hooks it needs."""
+
+from collections.abc import Iterable
+from typing import Any, Generic, TypeVar
+
+import pluggy
+
+from threepeat.sdk.context import Context
+from threepeat.sdk.events import Event
+from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.records import Invariant, Provided, Reaction, Route
+from threepeat.sdk.settings import PluginSettings
+
+PROJECT = "threepeat"
+
+hookspec = pluggy.HookspecMarker(PROJECT)
+hookimpl = pluggy.HookimplMarker(PROJECT)
+
+S = TypeVar("S", bound=PluginSettings)
+
+
+class Plugin(Generic[S]):
+    """Base of every plugin. Mark each overridden hook with `@hookimpl`.
+
+    Declaring hooks (`events` to `invariants`) run once when a process starts, touch nothing outside and
+    return records. Acting hooks get one context.
+
+    Attributes:
+        manifest: The plugin's label.
+        settings_model: The model of what a merchant can set.
+    """
+
+    manifest: Manifest
+    settings_model: type[S]
+
+    @hookspec
+    def events(self) -> Iterable[type[Event]]:
+        """The event classes that this plugin emits; their `senders` must be `PLUGIN`."""
+        return ()
+
+    @hookspec
+    def reactions(self) -> Iterable[Reaction]:
+        """Which events it reacts to, as `when(EventClass, self.handler)`."""
+        return ()
+
+    @hookspec
+    def routes(self) -> Iterable[Route]:
+        """What members can ask of it, as `get(path, self.handler)` and `post(path, self.handler)`."""
+        return ()
+
+    @hookspec
+    def provides(self) -> Iterable[Provided]:
+        """Service protocols of the SDK that it implements, as `provide_orders(factory)`."""
+        return ()
+
+    @hookspec
+    def invariants(self) -> Iterable[Invariant]:
+        """Promises about its data that `threepeat verify` checks."""
+        return ()
+
+    @hookspec
+    def on_enabled(self, ctx: Context[Any]) -> None:
+        """Called when a tenant switches it on. Twice must be the same as once."""
+
+    @hookspec
+    def on_closing(self, ctx: Context[Any]) -> None:
+        """Called when a tenant switches it off, before its obligations are counted."""
+
+    @hookspec
+    def open_obligations(self, ctx: Context[Any]) -> Iterable[str]:
+        """What it still owes to members, one plain sentence each; while any is left it stays closing."""
+        del ctx
+        return ()
+
+    @hookspec
+    def on_disabled(self, ctx: Context[Any]) -> None:
+        """Called when nothing is owed any more and the tactic is off."""

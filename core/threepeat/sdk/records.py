@@ -1,0 +1,95 @@
+"""What the declaring hooks return."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+from threepeat.sdk.context import Context
+from threepeat.sdk.events import Event
+from threepeat.sdk.orders import Orders
+
+E = TypeVar("E", bound=Event)
+
+
+@dataclass(frozen=True, slots=True)
+class Reaction:
+    """A handler for an event class. Build it with `when`."""
+
+    event: type[Event]
+    handler: Callable[[Context[Any], list[Any]], None]
+    always: bool
+
+
+def when(event: type[E], handler: Callable[[Context[Any], list[E]], None], *, always: bool = False) -> Reaction:
+    """React to an event class.
+
+    Args:
+        event: The class of the events that the handler takes.
+        handler: Called in the worker with a context and a non-empty list of events, in log order for
+            each member. Its writes commit together with the plugin's position in the log: an effect
+            happens exactly once. An exception undoes the whole call.
+        always: Deliver the event also for members of the comparison group and while the tactic is
+            closing. Set it for reversals, deadlines and what was paid for; leave it off for whatever
+            hands something out.
+    """
+    return Reaction(event, handler, always)
+
+
+@dataclass(frozen=True, slots=True)
+class Route:
+    """A member route, mounted under `/v1/me/{plugin id}`. Build it with `get` or `post`."""
+
+    method: Literal["GET", "POST"]
+    path: str
+    handler: Callable[..., Any]
+    summary: str
+    always: bool
+
+
+def get(path: str, handler: Callable[..., Any], *, summary: str, always: bool = True) -> Route:
+    """Answer a member's GET.
+
+    Args:
+        path: Begins with a slash; `{name}` segments become parameters of the handler.
+        handler: Takes the context first, then path and query parameters, annotated; the answer's
+            annotation (a pydantic model) becomes the documented schema.
+        summary: One line for the API reference.
+        always: Answer also members of the comparison group and while the tactic is closing.
+    """
+    return Route("GET", path, handler, summary, always)
+
+
+def post(path: str, handler: Callable[..., Any], *, summary: str, always: bool = False) -> Route:
+    """Carry out a member's command. Core asks for an `Idempotency-Key` and replays its answer.
+
+    The arguments are those of `get`; a pydantic parameter is read from the JSON body.
+    """
+    return Route("POST", path, handler, summary, always)
+
+
+@dataclass(frozen=True, slots=True)
+class Provided:
+    """An implementation of one of the SDK's service protocols. Build it with `provide_orders`."""
+
+    protocol: type[Any]
+    factory: Callable[[Context[Any]], Any]
+
+
+def provide_orders(factory: Callable[[Context[Any]], Orders]) -> Provided:
+    """Be the one who answers `ctx.orders` for every plugin that requires this one."""
+    return Provided(Orders, factory)
+
+
+@dataclass(frozen=True, slots=True)
+class Invariant:
+    """A promise about stored data that `threepeat verify` checks for each tenant.
+
+    Attributes:
+        name: Short identifier, unique in the plugin.
+        promise: The sentence that the query holds the data to.
+        sql: Name of a file in the plugin's `sql/` folder; each row it returns is a violation.
+    """
+
+    name: str
+    promise: str
+    sql: str

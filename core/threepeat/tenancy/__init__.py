@@ -1,0 +1,1 @@
+"""Tenants, members, keys, the three switches, settings and the comparison group."""

@@ -1,0 +1,48 @@
+"""Answers that a person or a program at the other end can act on."""
+
+
+class TenancyError(Exception):
+    """Base of the refusals of this package."""
+
+
+class NotFound(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """What was asked for is not there, or not this tenant's."""
+
+
+class Invalid(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """A field is not acceptable.
+
+    Args:
+        field: Its name as the caller wrote it.
+        reason: What to change, in one sentence.
+    """
+
+    def __init__(self, field: str, reason: str) -> None:
+        super().__init__(f"{field}: {reason}")
+        self.field = field
+        self.reason = reason
+
+
+class Stale(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """Somebody else saved in between; read again and repeat."""
+
+
+class CapReached(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """All slots for tactics are taken.
+
+    Args:
+        cap: How many tactics the plan allows at a time.
+        enabled: Ids of the tactics that are on, any of which may be replaced.
+    """
+
+    def __init__(self, cap: int, enabled: list[str]) -> None:
+        super().__init__(
+            f"{cap} tactics are the most that may be on, and {', '.join(enabled) or 'none'} "
+            f"{'is' if len(enabled) == 1 else 'are'}: name one of them in `replace` to swap"
+        )
+        self.cap = cap
+        self.enabled = enabled
+
+
+class NotAllowed(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """The operator does not allow this plugin to this tenant, or it is quarantined."""

@@ -1,0 +1,309 @@
+"""The three switches: installed by the operator, allowed by plan or tenant, enabled by the merchant."""
+
+import secrets
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+import orjson
+from sqlalchemy import Row, text
+from sqlalchemy.exc import IntegrityError
+
+from threepeat.database.engine import Scope
+from threepeat.plugins import Installed, Registry
+from threepeat.tenancy import holdout, settings
+from threepeat.tenancy.errors import CapReached, Invalid, NotAllowed, NotFound, Stale
+from threepeat.tenancy.keyring import Keyring
+from threepeat.tenancy.tenants import Tenant
+
+Act = Callable[[Scope, Tenant, Installed, str], Any]
+"""Calls an acting hook of a plugin with a context of this transaction."""
+
+
+class SwitchState(StrEnum):
+    """Whether a plugin is on for a tenant; `closing` still keeps promises but makes no new ones."""
+
+    ENABLED = "enabled"
+    CLOSING = "closing"
+    OFF = "off"
+
+
+@dataclass(frozen=True, slots=True)
+class Activation:
+    """How a plugin stands in a tenant.
+
+    Attributes:
+        slot: Its place among the enabled tactics, from 1.
+        holdout_percent: Size of its comparison group.
+        settings: The stored values, secrets sealed.
+        revision: Counts the saves; a save names the revision that it read.
+    """
+
+    plugin: str
+    state: SwitchState
+    slot: int | None
+    holdout_percent: int
+    holdout_key: bytes
+    settings: Mapping[str, Any]
+    settings_version: int
+    revision: int
+
+
+READ = text("SELECT * FROM core.activation WHERE tenant_id = :tenant")
+LOCK = text("""
+    SELECT plugin, state FROM core.activation
+    WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
+""")
+ALLOWANCE = text("""
+    SELECT p.tactic_cap, p.plugins, coalesce(
+        (SELECT jsonb_object_agg(a.plugin, a.allowed) FROM core.allowance a WHERE a.tenant_id = :tenant), '{}'
+    ) AS own
+    FROM core.plan p WHERE p.id = :plan
+""")
+ALLOW = text("""
+    INSERT INTO core.allowance (tenant_id, plugin, allowed, changed_by) VALUES (:tenant, :plugin, :allowed, :by)
+    ON CONFLICT (tenant_id, plugin) DO UPDATE
+    SET allowed = excluded.allowed, changed_at = transaction_timestamp(), changed_by = excluded.changed_by
+""")
+# The unique key on (tenant_id, slot) is what holds the cap: two who take the same slot cannot both commit.
+SWITCH_ON = text("""
+    INSERT INTO core.activation (tenant_id, plugin, state, slot, holdout_percent, holdout_key, changed_by)
+    VALUES (:tenant, :plugin, 'enabled', (
+        SELECT min(s) FROM generate_series(1, :cap) AS s
+        WHERE NOT EXISTS (SELECT FROM core.activation a WHERE a.tenant_id = :tenant AND a.slot = s)
+    ), :percent, :key, :by)
+    ON CONFLICT (tenant_id, plugin) DO UPDATE
+    SET state = 'enabled', slot = excluded.slot, changed_at = transaction_timestamp(), changed_by = excluded.changed_by
+    RETURNING slot
+""")
+SWITCH_OFF = text("""
+    UPDATE core.activation
+    SET state = :state, slot = NULL, changed_at = transaction_timestamp(), changed_by = :by
+    WHERE tenant_id = :tenant AND plugin = :plugin
+""")
+# Whoever comes from "off" starts at the head; whoever is closing has been reading all along.
+START_AT_HEAD = text("""
+    INSERT INTO core.cursor (tenant_id, plugin, position)
+    SELECT :tenant, :plugin, head FROM core.stream WHERE tenant_id = :tenant
+    ON CONFLICT (tenant_id, plugin) DO UPDATE SET position = excluded.position
+""")
+SAVE = text("""
+    UPDATE core.activation
+    SET settings = CAST(:settings AS jsonb), settings_version = :version, revision = revision + 1,
+        holdout_percent = coalesce(:percent, holdout_percent),
+        changed_at = transaction_timestamp(), changed_by = :by
+    WHERE tenant_id = :tenant AND plugin = :plugin AND revision = :revision
+""")
+PREPARE = text("""
+    INSERT INTO core.activation (tenant_id, plugin, state, holdout_percent, holdout_key, changed_by)
+    VALUES (:tenant, :plugin, 'off', :percent, :key, :by) ON CONFLICT DO NOTHING
+""")
+
+
+def activations(scope: Scope) -> dict[str, Activation]:
+    """Every plugin that the tenant ever touched, by id."""
+    return {row.plugin: _activation(row) for row in scope.run(READ)}
+
+
+def allowed(scope: Scope, tenant: Tenant, registry: Registry) -> tuple[int, frozenset[str]]:
+    """The plan's cap on enabled tactics, and the installed plugins that the tenant may have."""
+    row = scope.one(ALLOWANCE, plan=tenant.plan)
+    if row is None:
+        raise NotFound(f"there is no plan {tenant.plan!r}")
+    names = (plugin.id for plugin in registry)
+    return row.tactic_cap, frozenset(
+        name for name in names if row.own.get(name, row.plugins is None or name in row.plugins)
+    )
+
+
+def allow(scope: Scope, plugin: str, *, allowed: bool, by: str) -> None:
+    """Allow or forbid a plugin to this tenant, whatever its plan says; operator work."""
+    scope.run(ALLOW, plugin=plugin, allowed=allowed, by=by)
+
+
+def open_services(scope: Scope, tenant: Tenant, registry: Registry, *, by: str, act: Act) -> None:
+    """Switch on every service that the tenant may have."""
+    _, permitted = allowed(scope, tenant, registry)
+    for plugin in registry:
+        if plugin.manifest.kind == "service" and plugin.id in permitted:
+            _switch_on(scope, tenant, plugin, cap=0, by=by, act=act)
+
+
+def enable(
+    scope: Scope,
+    tenant: Tenant,
+    registry: Registry,
+    plugin_id: str,
+    *,
+    by: str,
+    act: Act,
+    replace: str | None = None,
+) -> Activation:
+    """Switch a plugin on; with `replace`, swap it for another tactic in the same transaction.
+
+    Raises:
+        NotFound: No such plugin is installed.
+        NotAllowed: The operator does not allow it, or it is quarantined.
+        CapReached: All slots are taken and `replace` names none of the tactics that hold them.
+        Invalid: `replace` names a tactic that is not on.
+    """
+    plugin = _permitted(scope, tenant, registry, plugin_id)
+    cap, _ = allowed(scope, tenant, registry)
+    locked = {
+        row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id, *([replace] if replace else [])])
+    }
+    if locked.get(plugin_id) != SwitchState.ENABLED:
+        if replace is not None:
+            if locked.get(replace) != SwitchState.ENABLED or registry[replace].manifest.kind != "tactic":
+                raise Invalid("replace", f"{replace!r} is not a tactic that is on")
+            _close(scope, tenant, registry, replace, by=by, act=act)
+        for need in plugin.manifest.requires:
+            _switch_on(scope, tenant, _permitted(scope, tenant, registry, need), cap=0, by=by, act=act)
+        _switch_on(scope, tenant, plugin, cap=cap, by=by, act=act)
+    return activations(scope)[plugin_id]
+
+
+def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, by: str, act: Act) -> Activation:
+    """Switch a plugin off: at once if it owes nothing, else it is closing until it does not.
+
+    Raises:
+        NotFound: The tenant never had it.
+        Invalid: An enabled tactic stands on it.
+    """
+    locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
+    if plugin_id not in locked or plugin_id not in registry:
+        raise NotFound(f"{plugin_id!r} is not on")
+    users = [
+        name
+        for name, found in activations(scope).items()
+        if found.state is not SwitchState.OFF
+        and name in registry
+        and plugin_id in registry[name].manifest.requires
+    ]
+    if users:
+        raise Invalid("plugin", f"{', '.join(users)} stands on {plugin_id!r}")
+    if locked[plugin_id] != SwitchState.OFF:
+        _close(scope, tenant, registry, plugin_id, by=by, act=act)
+    return activations(scope)[plugin_id]
+
+
+def save_settings(
+    scope: Scope,
+    tenant: Tenant,
+    registry: Registry,
+    keyring: Keyring,
+    plugin_id: str,
+    given: Mapping[str, Any],
+    *,
+    revision: int | None,
+    holdout_percent: int | None = None,
+    by: str,
+) -> Activation:
+    """Check and store a plugin's settings.
+
+    Args:
+        given: The whole settings; a secret that is left out stays as it is.
+        revision: The revision that the caller read; None before the first save.
+        holdout_percent: A new size of the comparison group.
+
+    Raises:
+        Invalid: A value is not acceptable.
+        Stale: Somebody else saved in between.
+    """
+    plugin = _permitted(scope, tenant, registry, plugin_id)
+    if holdout_percent is not None:
+        if plugin.manifest.holdout == "none" and holdout_percent:
+            raise Invalid(
+                "holdout_percent", f"{plugin_id!r} has no comparison group: its members influence each other"
+            )
+        if not 0 <= holdout_percent <= holdout.MAX_PERCENT:
+            raise Invalid("holdout_percent", f"choose 0 to {holdout.MAX_PERCENT}")
+    scope.run(PREPARE, **_fresh(plugin, by))
+    current = activations(scope)[plugin_id]
+    model = plugin.plugin.settings_model
+    stored = settings.store(model, given, current.settings, keyring, settings_place(tenant.id, plugin_id))
+    saved = scope.count(
+        SAVE,
+        plugin=plugin_id,
+        settings=_json(stored),
+        version=model.version,
+        percent=holdout_percent,
+        by=by,
+        revision=revision if revision is not None else current.revision,
+    )
+    if saved == 0:
+        raise Stale(f"the settings of {plugin_id!r} were saved by somebody else; read them again")
+    return activations(scope)[plugin_id]
+
+
+def settings_place(tenant_id: int, plugin_id: str) -> str:
+    """Where a plugin's settings are stored, as part of what its sealed secrets authenticate."""
+    return f"activation/{tenant_id}/{plugin_id}"
+
+
+def _permitted(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str) -> Installed:
+    if plugin_id in registry.quarantined:
+        raise NotAllowed(f"{plugin_id!r} is quarantined: {registry.quarantined[plugin_id].reason}")
+    if plugin_id not in registry:
+        raise NotFound(f"there is no plugin {plugin_id!r}")
+    if plugin_id not in allowed(scope, tenant, registry)[1]:
+        raise NotAllowed(f"the operator does not allow {plugin_id!r} to this store")
+    return registry[plugin_id]
+
+
+def _switch_on(scope: Scope, tenant: Tenant, plugin: Installed, *, cap: int, by: str, act: Act) -> None:
+    before = activations(scope).get(plugin.id)
+    if before is not None and before.state is SwitchState.ENABLED:
+        return
+    tactic = plugin.manifest.kind == "tactic"
+    for attempt in range(cap + 1):
+        try:
+            with scope.connection.begin_nested() as savepoint:
+                slot = scope.run(SWITCH_ON, cap=cap, **_fresh(plugin, by))[0].slot
+                if tactic and slot is None:
+                    savepoint.rollback()
+                    raise CapReached(cap, _slotted(activations(scope).values()))
+        except IntegrityError:
+            if attempt == cap:
+                raise
+        else:
+            break
+    if before is None or before.state is SwitchState.OFF:
+        scope.run(START_AT_HEAD, plugin=plugin.id)
+    act(scope, tenant, plugin, "on_enabled")
+
+
+def _close(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, by: str, act: Act) -> None:
+    plugin = registry[plugin_id]
+    scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.CLOSING, by=by)
+    act(scope, tenant, plugin, "on_closing")
+    if not list(act(scope, tenant, plugin, "open_obligations")):
+        scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.OFF, by=by)
+        act(scope, tenant, plugin, "on_disabled")
+
+
+def _fresh(plugin: Installed, by: str) -> dict[str, Any]:
+    percent = holdout.DEFAULT_PERCENT if plugin.manifest.holdout == "member" else 0
+    return {"plugin": plugin.id, "percent": percent, "key": secrets.token_bytes(16), "by": by}
+
+
+def _slotted(found: Iterable[Activation]) -> list[str]:
+    return [one.plugin for one in sorted(found, key=lambda one: one.slot or 0) if one.slot is not None]
+
+
+def _json(values: Mapping[str, Any]) -> str:
+    return orjson.dumps(values).decode()
+
+
+def _activation(row: Row[Any]) -> Activation:
+    return Activation(
+        row.plugin,
+        SwitchState(row.state),
+        row.slot,
+        row.holdout_percent,
+        bytes(row.holdout_key),
+        row.settings,
+        row.settings_version,
+        row.revision,
+    )

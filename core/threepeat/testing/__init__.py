@@ -1,0 +1,1 @@
+"""What plugin authors and Threepeat itself test with: a real platform on a real PostgreSQL."""

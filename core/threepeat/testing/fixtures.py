@@ -1,0 +1,231 @@
+"""Pytest fixtures, registered for every test run of an environment that has Threepeat installed.
+
+`DATABASE_URL` names a superuser of a PostgreSQL server to test on; without it the embedded server runs
+in a folder of its own and is removed at the end.
+"""
+
+import os
+import secrets
+import shutil
+import socket
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx2
+import psycopg
+import pytest
+import uvicorn
+from psycopg import sql
+from sqlalchemy import make_url
+
+from threepeat.database.config import DatabaseConfig, driver_url
+from threepeat.database.embedded import EmbeddedServer
+from threepeat.database.roles import Passwords, bootstrap
+from threepeat.events.platform import KeyConfig, Platform
+from threepeat.http.app import create_app
+from threepeat.plugins import Registry
+from threepeat.sdk.migrations import Roles
+from threepeat.tenancy import keys, switches, tenants
+from threepeat.tenancy.keyring import new_line
+from threepeat.tenancy.tenants import Tenant
+from threepeat.worker.loop import Worker
+
+BY = "test"
+
+
+@dataclass(frozen=True)
+class Cluster:
+    """A PostgreSQL server with Threepeat's roles and a migrated template database."""
+
+    admin_url: str
+    roles: Roles
+    passwords: Passwords
+    template: str
+
+    def url(self, role: str, database: str) -> str:
+        """URL of one of the roles (`app`, `owner`, `ops`) to a database."""
+        user, password = getattr(self.roles, role), getattr(self.passwords, role)
+        url = make_url(self.admin_url).set(username=user, password=password, database=database)
+        return url.render_as_string(hide_password=False)
+
+    def config(self, database: str, data: Path) -> DatabaseConfig:
+        """Configuration for a database of this server."""
+        return DatabaseConfig(
+            data=data,
+            app_url=self.url("app", database),
+            owner_url=self.url("owner", database),
+            ops_url=self.url("ops", database),
+            role_prefix=self.roles.app.removesuffix("_app"),
+        )
+
+    @contextmanager
+    def database(self, template: str | None = None) -> Iterator[str]:
+        """A database of its own, copied from the template, dropped at the end."""
+        name = f"{self.template}_{secrets.token_hex(4)}"
+        self._run("CREATE DATABASE {} TEMPLATE {} OWNER {}", name, template or self.template, self.roles.owner)
+        self._run("REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
+        self._run("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}, {}", name, self.roles.app, self.roles.ops)
+        try:
+            yield name
+        finally:
+            self._run("DROP DATABASE {} WITH (FORCE)", name)
+
+    def drop(self) -> None:
+        """Remove the template and the roles."""
+        self._run("DROP DATABASE {} WITH (FORCE)", self.template)
+        for role in (self.roles.app, self.roles.ops, self.roles.owner):
+            self._run("DROP ROLE {}", role)
+
+    def _run(self, statement: str, *names: str) -> None:
+        with psycopg.connect(self.admin_url, autocommit=True) as admin:
+            admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+@pytest.fixture(scope="session")
+def cluster() -> Iterator[Cluster]:
+    """The server that all tests of a run share."""
+    given = os.environ.get("DATABASE_URL")
+    if given:
+        with _cluster(
+            driver_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
+        ) as made:
+            yield made
+        return
+    folder = Path(tempfile.mkdtemp(prefix="threepeat-test-"))
+    folder.chmod(0o755)
+    server = EmbeddedServer(folder)
+    try:
+        server.start()
+        with _cluster(server.admin_url) as made:
+            yield made
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@contextmanager
+def _cluster(admin_url: str) -> Iterator[Cluster]:
+    prefix = f"tp{secrets.token_hex(3)}"
+    roles = Roles.prefixed(prefix)
+    passwords = Passwords(*(secrets.token_urlsafe(18) for _ in range(3)))
+    bootstrap(admin_url, f"{prefix}_template", roles, passwords)
+    made = Cluster(admin_url, roles, passwords, f"{prefix}_template")
+    try:
+        registry = Registry.discover()
+        config = made.config(made.template, Path(tempfile.gettempdir()))
+        Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True).database.dispose()
+        yield made
+    finally:
+        made.drop()
+
+
+@pytest.fixture
+def open_platform(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Platform]]:
+    """Opens platforms on one fresh database: `open_platform(registry=…)`."""
+    opened: list[Platform] = []
+    keys_given = KeyConfig(keys=new_line())
+    with cluster.database() as name:
+
+        def make(*, registry: Registry | None = None) -> Platform:
+            config = cluster.config(name, tmp_path)
+            platform = Platform.open(config, registry=registry, keys=keys_given, upgrade=True)
+            opened.append(platform)
+            return platform
+
+        yield make
+        for platform in opened:
+            platform.database.dispose()
+
+
+@pytest.fixture
+def platform(open_platform: Callable[..., Platform]) -> Platform:
+    """An open platform with every installed plugin, on a fresh database."""
+    return open_platform()
+
+
+@pytest.fixture
+def make_tenant(platform: Platform) -> Callable[..., Tenant]:
+    """Makes tenants: `make_tenant("shop", enable=["points"], holdout=0)`."""
+
+    def make(slug: str, *, enable: tuple[str, ...] = (), holdout: int = 0, currency: str = "CNY") -> Tenant:
+        with platform.database.ops.begin() as ops:
+            made = tenants.create(ops, slug, currency=currency, by=BY)
+        with platform.database.tenant(made.id) as scope:
+            switches.open_services(scope, made, platform.registry, by=BY, act=platform.act)
+            for plugin in enable:
+                switches.enable(scope, made, platform.registry, plugin, by=BY, act=platform.act)
+                if platform.registry[plugin].manifest.holdout == "member":
+                    switches.save_settings(
+                        scope,
+                        made,
+                        platform.registry,
+                        platform.keyring,
+                        plugin,
+                        {},
+                        revision=None,
+                        holdout_percent=holdout,
+                        by=BY,
+                    )
+        return made
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    """A store with its services on."""
+    return make_tenant("first")
+
+
+@pytest.fixture
+def other_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    """Another store, to see that the two never meet."""
+    return make_tenant("second")
+
+
+@pytest.fixture
+def make_key(platform: Platform) -> Callable[..., str]:
+    """Makes API keys: `make_key(tenant, "ingest")`."""
+
+    def make(owner: Tenant, *scopes: str) -> str:
+        with platform.database.tenant(owner.id) as scope:
+            return keys.create_key(scope, platform.keyring, "test", scopes, by=BY)
+
+    return make
+
+
+@pytest.fixture
+def worker(platform: Platform) -> Worker:
+    """A worker to `drain()`."""
+    return Worker(platform)
+
+
+@contextmanager
+def serving(platform: Platform) -> Iterator[str]:
+    """Serve a platform on a free loopback port; yields its base URL."""
+    listening = socket.create_server(("127.0.0.1", 0))
+    server = uvicorn.Server(uvicorn.Config(create_app(platform), log_config=None, lifespan="on"))
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
+    thread.start()
+    try:
+        while not server.started:
+            if not thread.is_alive():
+                raise RuntimeError("the server did not start")
+            time.sleep(0.01)
+        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
+    finally:
+        server.should_exit = True
+        thread.join(10)
+        listening.close()
+
+
+@pytest.fixture
+def client(platform: Platform) -> Iterator[httpx2.Client]:
+    """A real HTTP client of a real server."""
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made

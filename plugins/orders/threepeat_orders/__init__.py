@@ -1,0 +1,1 @@
+"""The orders service: a read model of what members bought, for every tactic."""

@@ -1,0 +1,43 @@
+"""The orders service."""
+
+from collections.abc import Iterable
+
+from threepeat.sdk import Invariant, Manifest, Plugin, Provided, Reaction, hookimpl, provide_orders, when
+from threepeat.sdk.events import OrderPaid, OrderRefunded
+from threepeat_orders import reactions
+from threepeat_orders.readmodel import OrdersReadModel
+from threepeat_orders.settings import OrdersSettings
+
+
+class OrdersPlugin(Plugin[OrdersSettings]):
+    """What members bought: orders, lines, refunds, and a summary per buyer."""
+
+    manifest = Manifest(
+        id="orders",
+        kind="service",
+        title="Orders",
+        summary="Keeps what members bought, so that tactics can ask for it.",
+    )
+    settings_model = OrdersSettings
+
+    @hookimpl
+    def reactions(self) -> Iterable[Reaction]:
+        """Payments and refunds."""
+        yield when(OrderPaid, reactions.paid, always=True)
+        yield when(OrderRefunded, reactions.refunded, always=True)
+
+    @hookimpl
+    def provides(self) -> Iterable[Provided]:
+        """`ctx.orders` for every tactic."""
+        yield provide_orders(OrdersReadModel)
+
+    @hookimpl
+    def invariants(self) -> Iterable[Invariant]:
+        """Sums agree with what they sum."""
+        yield Invariant(
+            "buyers", "A buyer's summary is the sum of the buyer's orders and refunds.", "verify_buyers"
+        )
+        yield Invariant("refunded", "An order's refunded sum is the sum of its refunds.", "verify_refunded")
+
+
+plugin = OrdersPlugin()

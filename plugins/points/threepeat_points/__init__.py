@@ -1,0 +1,1 @@
+"""Points: earned by spending, kept in lots with an expiry, reversed when money goes back."""

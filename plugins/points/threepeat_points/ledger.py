@@ -1,0 +1,70 @@
+"""The arithmetic of reversals, free of any database.
+
+A reversal takes points from the refunded order's own lot first, then from other open lots, the earliest
+to expire first, and what is still missing becomes a debt (the order of features that reverse completely:
+`balance + debt` always adds up to the journal).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+
+@dataclass(slots=True)
+class OpenLot:
+    """A lot while a batch of reversals works on it; the fields are those of `models.Lot`."""
+
+    id: int
+    order_id: str
+    order_total: int
+    order_refunded: int
+    rate: int
+    granted: int
+    reversed: int
+    remaining: int
+    expires_at: datetime | None
+
+    def is_open(self, at: datetime) -> bool:
+        """Whether its points could be spent at an instant."""
+        return self.remaining > 0 and (self.expires_at is None or self.expires_at > at)
+
+
+def due_for_order(lot: OpenLot, amount: int, minor_units: int) -> int:
+    """Points to reverse because `amount` of the lot's order went back; notes them on the lot.
+
+    After it, the order has earned what its remaining money earns: one rounding, however many refunds.
+    Money beyond the order's total reverses nothing more.
+
+    Args:
+        lot: The order's lot.
+        amount: This refund, in minor units.
+        minor_units: Minor units in one whole unit of money.
+    """
+    lot.order_refunded += amount
+    left = max(lot.order_total - lot.order_refunded, 0)
+    due = max(lot.granted - lot.reversed - left // minor_units * lot.rate, 0)
+    lot.reversed += due
+    return due
+
+
+def take(points: int, own: OpenLot | None, lots: Sequence[OpenLot], at: datetime) -> int:
+    """Take points back and say how many could not be taken.
+
+    Args:
+        points: How many.
+        own: The refunded order's lot, which gives first, expired or not.
+        lots: All lots of the member, the earliest to expire first.
+        at: When the money went back; lots that had expired by then give nothing.
+    """
+    others = (lot for lot in lots if lot is not own and lot.is_open(at))
+    for lot in (own,) if own else ():
+        points -= _draw(lot, points)
+    for lot in others:
+        points -= _draw(lot, points)
+    return points
+
+
+def _draw(lot: OpenLot, points: int) -> int:
+    taken = min(lot.remaining, points)
+    lot.remaining -= taken
+    return taken

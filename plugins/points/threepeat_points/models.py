@@ -1,0 +1,88 @@
+"""Accounts, lots and an append-only journal."""
+
+from datetime import datetime
+
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, MetaData
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+
+from threepeat.sdk.models import ANONYMISE, TenantOwned, personal
+
+PERSONAL = personal("member_id", on_erase=ANONYMISE)
+
+
+class Base(TenantOwned, DeclarativeBase):
+    """Declarative base of the schema `points`."""
+
+    metadata = MetaData(schema="points")
+
+
+class Account(Base):
+    """A member's points account; its row is the lock for everything about the member's points.
+
+    `debt` is what reversals could not take from any lot; the next points pay it first.
+    """
+
+    __tablename__ = "account"
+    __table_args__ = (CheckConstraint("debt >= 0", name="account_debt_check"), {"comment": PERSONAL})
+
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    debt: Mapped[int]
+
+
+class Lot(Base):
+    """Points earned by one order.
+
+    `granted` is what the order earned, `reversed` what its refunds took back (from wherever), `remaining`
+    what can still be spent of this lot. `order_refunded` counts the order's refunds in minor units.
+    """
+
+    __tablename__ = "lot"
+    __table_args__ = (
+        CheckConstraint("remaining BETWEEN 0 AND granted", name="lot_remaining_check"),
+        CheckConstraint("reversed BETWEEN 0 AND granted", name="lot_reversed_check"),
+        Index("lot_order", "tenant_id", "order_id", unique=True),
+        Index("lot_member", "tenant_id", "member_id", "expires_at"),
+        {"comment": PERSONAL},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    member_id: Mapped[int]
+    order_id: Mapped[str]
+    order_total: Mapped[int]
+    order_refunded: Mapped[int]
+    rate: Mapped[int]
+    granted: Mapped[int]
+    reversed: Mapped[int]
+    remaining: Mapped[int]
+    earned_at: Mapped[datetime]
+    expires_at: Mapped[datetime | None]
+
+
+class Refund(Base):
+    """A refund that was counted; its key keeps it from being counted twice."""
+
+    __tablename__ = "refund"
+    __table_args__ = (Index("refund_order", "tenant_id", "order_id"), {"comment": PERSONAL})
+
+    refund_id: Mapped[str] = mapped_column(primary_key=True)
+    order_id: Mapped[str | None]
+    member_id: Mapped[int]
+    amount: Mapped[int]
+
+
+class Entry(Base):
+    """One line of the journal: never changed, never deleted. Positive points were earned."""
+
+    __tablename__ = "entry"
+    __table_args__ = (
+        Index("entry_reference", "tenant_id", "reference", unique=True),
+        Index("entry_member", "tenant_id", "member_id", "id"),
+        {"comment": PERSONAL},
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    member_id: Mapped[int]
+    reference: Mapped[str]
+    kind: Mapped[str]
+    points: Mapped[int]
+    occurred_at: Mapped[datetime]

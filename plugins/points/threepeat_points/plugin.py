@@ -1,0 +1,56 @@
+"""The points tactic."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from threepeat.sdk import Context, Invariant, Manifest, Plugin, Reaction, Route, get, hookimpl, when
+from threepeat.sdk.events import Event, OrderPaid, OrderRefunded
+from threepeat_points import reactions, routes
+from threepeat_points.events import PointsEarned
+from threepeat_points.settings import PointsSettings
+
+
+class Points(Plugin[PointsSettings]):
+    """Points for spending, in lots that expire, reversed to the last one when money goes back."""
+
+    manifest = Manifest(
+        id="points",
+        kind="tactic",
+        title="Points",
+        summary="Members earn points with every order and see them grow.",
+        requires=("orders",),
+    )
+    settings_model = PointsSettings
+
+    @hookimpl
+    def events(self) -> Iterable[type[Event]]:
+        """What it tells others."""
+        yield PointsEarned
+
+    @hookimpl
+    def reactions(self) -> Iterable[Reaction]:
+        """Payments earn, refunds reverse."""
+        yield when(OrderPaid, reactions.earn)
+        yield when(OrderRefunded, reactions.claw_back, always=True)
+
+    @hookimpl
+    def routes(self) -> Iterable[Route]:
+        """Balance and history."""
+        yield get("/balance", routes.balance, summary="My points")
+        yield get("/history", routes.history, summary="How my points came about")
+
+    @hookimpl
+    def invariants(self) -> Iterable[Invariant]:
+        """The journal is the truth."""
+        yield Invariant("journal", "A member's lots minus debt are the sum of the journal.", "verify_journal")
+        yield Invariant("orders", "No order holds more points than its remaining money earns.", "verify_orders")
+
+    @hookimpl
+    def open_obligations(self, ctx: Context[Any]) -> Iterable[str]:
+        """Points that members may still spend."""
+        row = ctx.sql("outstanding")[0]
+        if row.members:
+            yield f"{row.members} members hold {row.points} points"
+
+
+plugin = Points()

@@ -1,0 +1,26 @@
+-- One lot per order. The order's key decides: an order that has a lot earns no second one. Refunds that
+-- came before their order are taken off at once.
+WITH given AS (
+    SELECT * FROM unnest(:orders::text[], :members::bigint[], :totals::bigint[], :times::timestamptz[],
+                         :expiries::timestamptz[])
+        WITH ORDINALITY AS g (order_id, member_id, total, earned_at, expires_at, n)
+), early AS (
+    SELECT order_id, member_id, sum(amount)::bigint AS amount FROM points.refund
+    WHERE tenant_id = :tenant AND order_id = ANY(:orders::text[]) GROUP BY order_id, member_id
+), net AS (
+    SELECT g.*, coalesce(e.amount, 0) AS refunded,
+           greatest(g.total - coalesce(e.amount, 0), 0) / :minor_units::bigint * :rate::bigint AS points
+    FROM given g LEFT JOIN early e USING (order_id, member_id)
+), fresh AS (
+    INSERT INTO points.lot (tenant_id, member_id, order_id, order_total, order_refunded, rate, granted, reversed,
+                            remaining, earned_at, expires_at)
+    SELECT :tenant, member_id, order_id, total, refunded, :rate::bigint, points, 0, points, earned_at, expires_at
+    FROM net ORDER BY n
+    ON CONFLICT (tenant_id, order_id) DO NOTHING
+    RETURNING id, member_id, order_id, granted, earned_at
+), journal AS (
+    INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
+    SELECT :tenant, member_id, 'order:' || order_id, 'earned', granted, earned_at
+    FROM fresh WHERE granted > 0 ORDER BY id
+)
+SELECT id, member_id, order_id, granted FROM fresh ORDER BY id

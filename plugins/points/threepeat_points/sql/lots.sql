@@ -1,0 +1,6 @@
+-- What reversals may touch: lots with points left, and the lots of the refunded orders.
+SELECT id, member_id, order_id, order_total, order_refunded, rate, granted, reversed, remaining, expires_at
+FROM points.lot
+WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[])
+  AND (remaining > 0 OR order_id = ANY(:orders::text[]))
+ORDER BY expires_at NULLS LAST, earned_at, id
