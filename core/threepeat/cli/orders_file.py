@@ -92,7 +92,10 @@ class ImportedOrder:
 
 @dataclass
 class ImportReport:
-    """What became of the rows: ``rows == used + rejected``, and ``reasons`` adds up to ``rejected``."""
+    """What became of the rows: ``rows == used + rejected``, and ``reasons`` adds up to ``rejected``.
+
+    ``tenants`` holds every tenant that the file names, also one whose rows were all rejected.
+    """
 
     rows: int = 0
     used: int = 0
@@ -100,6 +103,7 @@ class ImportReport:
     orders: int = 0
     refunds: int = 0
     reasons: Counter[str] = field(default_factory=Counter)
+    tenants: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True)
@@ -245,6 +249,7 @@ class _Orders:
         self._reject_prefixes = [prefix for prefix in prefixes[1] if prefix]
         self._groups: dict[_Key, _Group] = {}
         self._currencies: dict[str | None, str] = {}
+        self.tenants: set[str] = set()
         # The caches also share equal texts and numbers, which is most of what a large file holds.
         self._identifier = lru_cache(_CACHE)(_identifier)
         self._label = lru_cache(_CACHE)(_clean)
@@ -257,6 +262,8 @@ class _Orders:
         # The appended blank is the cell of every column that is not mapped.
         picked = [cell.strip() for cell in self._pick((*cells, ""))]
         order_id, member, when, sku, name, category, quantity, amount, currency, tenant = picked
+        if tenant:
+            self.tenants.add(self._identifier(tenant, "tenant"))
         for prefix in self._reject_prefixes:
             if order_id.startswith(prefix):
                 raise _RowError(f"order id begins with {prefix}")
@@ -572,6 +579,7 @@ def read_orders(
                     progress(done, size)
                     due = done + step
         result = orders.finish()
+    report.tenants = orders.tenants
     report.rejected = report.reasons.total()
     report.used = report.rows - report.rejected
     report.refunds = sum(order.kind == "refund" for order in result)

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any
 
@@ -12,7 +13,7 @@ from msgspec import Meta, Raw, Struct
 
 from threepeat.sdk.events import Event, Sender
 
-MAX_DATA = 64 * 1024
+MAX_DATA = 256 * 1024
 EARLIEST = datetime(1970, 1, 1, tzinfo=UTC)
 AHEAD = timedelta(minutes=10)
 MEMBER_BEHIND = timedelta(days=7)
@@ -80,9 +81,18 @@ class Item:
         return self
 
 
+def _number(digits: str) -> Decimal | str:
+    """Keep numbers whole that a float cannot hold; those that Decimal cannot hold stay text."""
+    try:
+        return Decimal(digits)
+    except ArithmeticError:
+        return digits
+
+
 _items = msgspec.json.Decoder(list[Raw])
+_item = msgspec.json.Decoder(Raw)
 _envelope = msgspec.json.Decoder(CloudEvent)
-_anything = msgspec.json.Decoder()
+_anything = msgspec.json.Decoder(float_hook=_number)
 
 
 class Catalogue:
@@ -106,9 +116,7 @@ def split(body: bytes, *, batch: bool, most: int) -> list[Raw]:
     """
     try:
         body.decode()
-        items = _items.decode(body) if batch else [Raw(body)]
-        if not batch:
-            _anything.decode(body)
+        items = _items.decode(body) if batch else [_item.decode(body)]
     except UnicodeDecodeError:
         raise Malformed("the body is not UTF-8") from None
     except RecursionError:
@@ -155,22 +163,41 @@ def read(
         if item.verdict is Verdict.ACCEPTED:
             first = seen.setdefault((item.source, item.id), item)
             if first is not item:
-                judge(item, first)
+                judge(item, first, same_data=_same_json(item.data, first.data))
     return items
 
 
-def judge(item: Item, first: Item) -> None:
+def judge(item: Item, first: Item, *, same_data: bool) -> None:
     """Say whether an item that came under a taken key repeats the first or contradicts it."""
     same = (
         item.type == first.type
         and item.subject == first.subject
         and (item.occurred_at == first.occurred_at or not item.timed)
-        and (item.data == first.data or _anything.decode(item.data) == _anything.decode(first.data))
+        and same_data
     )
     if same:
         item.refuse(Verdict.DUPLICATE, "")
     else:
         item.refuse(Verdict.CONFLICT, "id: another event came first under this source and id, and stands")
+
+
+def _same_json(one: str, other: str) -> bool:
+    """Whether two texts mean the same JSON, as PostgreSQL's jsonb would say: 1 is 1.0, but not true."""
+    if one == other:
+        return True
+    try:
+        waiting: list[tuple[Any, Any]] = [(_anything.decode(one), _anything.decode(other))]
+    except (ValueError, RecursionError):
+        return False
+    while waiting:
+        mine, its = waiting.pop()
+        if isinstance(mine, dict) and isinstance(its, dict) and mine.keys() == its.keys():
+            waiting += [(mine[key], its[key]) for key in mine]
+        elif isinstance(mine, list) and isinstance(its, list) and len(mine) == len(its):
+            waiting += zip(mine, its, strict=True)
+        elif mine != its or isinstance(mine, bool) is not isinstance(its, bool) or isinstance(mine, dict | list):
+            return False
+    return True
 
 
 def _read_one(
@@ -201,11 +228,13 @@ def _read_one(
         return
     item.data = bytes(envelope.data).decode()
     item.timed = envelope.time is not None
-    item.occurred_at = now if envelope.time is None else envelope.time.astimezone(UTC)
+    moment = now if envelope.time is None else envelope.time
     earliest = now - MEMBER_BEHIND if sender is Sender.MEMBER else EARLIEST
-    if not earliest <= item.occurred_at <= now + AHEAD:
+    if not earliest <= moment <= now + AHEAD:
         item.refuse(Verdict.INVALID, f"time: must lie between {earliest:%Y-%m-%d} and ten minutes from now")
         return
+    # Only now: the edges of the calendar have no UTC.
+    item.occurred_at = moment.astimezone(UTC)
     if ESCAPE in bytes(raw) or "\0" in item.data:
         _refuse_unstorable(item, _anything.decode(raw))
 

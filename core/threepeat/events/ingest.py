@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from psycopg import AsyncConnection, DataError, errors
+from psycopg import AsyncConnection, DataError, Error, errors
 
 from threepeat.events.incoming import Item, Verdict, judge
 
@@ -49,11 +49,13 @@ APPEND = """
     SELECT (SELECT count(*) FROM appended), (SELECT base FROM stream)
 """
 TAKEN = """
-    SELECT e.source, e.id, e.type, e.subject, e.occurred_at, e.position, e.data::text
-    FROM unnest(%(source)b::text[], %(id)b::text[]) AS item (source, id)
+    SELECT e.source, e.id, e.type, e.subject, e.occurred_at, e.position, e.data = item.data::jsonb
+    FROM unnest(%(source)b::text[], %(id)b::text[], %(data)b::text[]) AS item (source, id, data)
     JOIN core.event e ON e.tenant_id = %(tenant)s AND e.source = item.source AND e.id = item.id
 """
 WAKE = "INSERT INTO core.backlog (tenant_id) VALUES (%s)"
+# A value out of range or malformed, or JSON nested deeper than PostgreSQL's stack.
+UNSTORABLE = (DataError, errors.StatementTooComplex)
 LOCK_STREAM = "SELECT FROM core.stream WHERE tenant_id = %s FOR UPDATE"
 
 
@@ -78,13 +80,13 @@ async def append(connection: AsyncConnection[Any], tenant_id: int, items: Sequen
     if accepted:
         try:
             await _transaction(connection, tenant_id, accepted)
-        except DataError as error:
+        except UNSTORABLE as error:
             await _narrow(connection, tenant_id, accepted, error)
     return Appended(items)
 
 
 async def _narrow(
-    connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], error: DataError
+    connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], error: Error
 ) -> None:
     """Append halves until the item that PostgreSQL refuses stands alone."""
     if len(items) == 1:
@@ -95,7 +97,7 @@ async def _narrow(
     for half in (items[:middle], items[middle:]):
         try:
             await _transaction(connection, tenant_id, half)
-        except DataError as inner:
+        except UNSTORABLE as inner:
             await _narrow(connection, tenant_id, half, inner)
 
 
@@ -165,12 +167,17 @@ async def _append(
 async def _judge_taken(connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item]) -> None:
     cursor = await connection.execute(
         TAKEN,
-        {"tenant": tenant_id, "source": [item.source for item in items], "id": [item.id for item in items]},
+        {
+            "tenant": tenant_id,
+            "source": [item.source for item in items],
+            "id": [item.id for item in items],
+            "data": [item.data for item in items],
+        },
     )
     stored = {(row[0], row[1]): row for row in await cursor.fetchall()}
     for item in items:
         row = stored.get((item.source, item.id))
         if row is not None:
-            first = Item(0, source=row[0], id=row[1], type=row[2], subject=row[3], occurred_at=row[4], data=row[6])
-            judge(item, first)
+            first = Item(0, source=row[0], id=row[1], type=row[2], subject=row[3], occurred_at=row[4])
+            judge(item, first, same_data=row[6])
             item.position = row[5]

@@ -237,6 +237,19 @@ def save_settings(
     return activations(scope)[plugin_id]
 
 
+def visible_settings(
+    registry: Registry, plugin_id: str, activation: Activation | None
+) -> tuple[dict[str, Any], dict[str, bool]]:
+    """What may be shown of a plugin's settings: values without secrets, and which secrets are set.
+
+    Raises:
+        NotFound: No such plugin is installed.
+    """
+    if plugin_id not in registry:
+        raise NotFound(f"there is no plugin {plugin_id!r}")
+    return settings.visible(registry[plugin_id].plugin.settings_model, activation.settings if activation else {})
+
+
 def settings_place(tenant_id: int, plugin_id: str) -> str:
     """Where a plugin's settings are stored, as part of what its sealed secrets authenticate."""
     return f"activation/{tenant_id}/{plugin_id}"

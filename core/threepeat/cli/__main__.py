@@ -1,0 +1,5 @@
+"""Lets `python -m threepeat.cli` stand for `threepeat`."""
+
+from threepeat.cli import main
+
+main()

@@ -1,0 +1,254 @@
+"""`threepeat demo`: everything at once, on the embedded server, with a simulated or a real store."""
+
+import itertools
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+import urllib.error
+import urllib.request
+from contextlib import ExitStack
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import orjson
+import typer
+from rich.console import Console
+from rich.panel import Panel
+from rich.progress import track
+
+from threepeat.cli.serve import child, supervised_database
+from threepeat.cli.simulation import TRADES, SimulatedStore, Trade
+from threepeat.database.config import DatabaseConfig
+
+if TYPE_CHECKING:
+    from threepeat.events.platform import Platform
+    from threepeat.tenancy.tenants import Tenant
+
+BY = "operator:demo"
+KEY_NAME = "demo"
+SEED = 3
+MEMBERS = 200
+ORDERS = 1500
+DAYS = 90
+BATCH = 500
+READY_SECONDS = 60
+
+console = Console()
+
+
+def demo(
+    data: Annotated[Path, typer.Option(help="Folder of the demo's database.")] = Path(".threepeat/demo"),
+    port: Annotated[int, typer.Option(help="Port to listen on; 0 takes a free one.")] = 8000,
+    orders: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="Run on the orders of this file instead.")
+    ] = None,
+    mapping: Annotated[
+        list[str] | None, typer.Option("--map", help="field=column, as for `threepeat import orders`.")
+    ] = None,
+    once: Annotated[bool, typer.Option("--once", help="Stop when everything is up and served.")] = False,  # noqa: FBT002
+) -> None:
+    """Start database, API and worker, fill two stores, and say what to try. Ctrl-C stops everything.
+
+    The stores are simulated unless --orders names a file of real ones.
+    """
+    os.environ["THREEPEAT_DATA"] = str(data.resolve())
+    for name in ("THREEPEAT_APP_URL", "THREEPEAT_OWNER_URL", "THREEPEAT_OPS_URL"):
+        os.environ.pop(name, None)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: _interrupt(stop))
+    with ExitStack() as stack:
+        stack.callback(lambda: console.print("stopped"))
+        console.print(f"PostgreSQL in {DatabaseConfig().data} …")
+        stack.enter_context(supervised_database())
+        from threepeat.events.platform import Platform  # noqa: PLC0415
+
+        platform = Platform.open()
+        stack.callback(platform.database.dispose)
+        port = port or _free_port()
+        url = f"http://127.0.0.1:{port}"
+        server = stack.enter_context(child("--log-level", "warning", "serve", "--port", str(port)))
+        stack.enter_context(child("--log-level", "warning", "worker"))
+        _wait_ready(url, lambda: server.poll() is None)
+        if orders is None:
+            stores = [_simulated(platform, url, trade) for trade in TRADES]
+        else:
+            stores = [_real(platform, orders, mapping or [])]
+        _wait_served(platform, stores)
+        _explain(platform, url, stores)
+        if not once:
+            live = itertools.cycle([_live(platform, url, t) for t in TRADES]) if orders is None else None
+            while not stop.wait(2):
+                if live is not None:
+                    next(next(live))
+
+
+def _interrupt(stop: threading.Event) -> NoReturn | None:
+    """Ask once to stop; a second Ctrl-C, or one during the start, leaves at once."""
+    if stop.is_set():
+        sys.exit(1)
+    stop.set()
+    return None
+
+
+def _simulated(platform: "Platform", url: str, trade: Trade) -> "Tenant":
+    from threepeat.events.stores import open_store  # noqa: PLC0415
+    from threepeat.tenancy import tenants  # noqa: PLC0415
+    from threepeat.tenancy.errors import NotFound  # noqa: PLC0415
+
+    try:
+        with platform.database.directory() as connection:
+            return tenants.by_slug(connection, trade.slug)
+    except NotFound:
+        tenant = open_store(
+            platform, trade.slug, name=trade.name, simulated=True, enable=_tactics(platform), by=BY
+        )
+    store = SimulatedStore(trade, seed=SEED, members=MEMBERS)
+    events = list(store.history(datetime.now(UTC) - timedelta(minutes=5), DAYS, ORDERS))
+    key = _key(platform, tenant, "ingest")
+    starts = range(0, len(events), BATCH)
+    for start in track(starts, f"{trade.name}: {len(events)} simulated events", console=console):
+        _post(f"{url}/v1/events", key, events[start : start + BATCH])
+    return tenant
+
+
+def _live(platform: "Platform", url: str, trade: Trade) -> "itertools.chain[object]":
+    """One simulated event, sent now, each time that it is asked for the next."""
+    from threepeat.tenancy import tenants  # noqa: PLC0415
+
+    with platform.database.directory() as connection:
+        key = _key(platform, tenants.by_slug(connection, trade.slug), "ingest")
+    began = int(time.time())
+    store = SimulatedStore(trade, seed=began, members=MEMBERS)
+
+    def send() -> object:
+        event = store.order(datetime.now(UTC))
+        event["id"] = f"{event['id']}:{began}"
+        event["data"]["order_id"] += f"-{began}"
+        return _post(f"{url}/v1/events", key, [event])
+
+    return itertools.chain(send() for _ in itertools.repeat(None))
+
+
+def _real(platform: "Platform", file: Path, mapping: list[str]) -> "Tenant":
+    from threepeat.cli.importing import send_orders  # noqa: PLC0415
+    from threepeat.cli.orders_file import parse_mapping, read_orders  # noqa: PLC0415
+    from threepeat.events.stores import open_store  # noqa: PLC0415
+    from threepeat.tenancy import tenants  # noqa: PLC0415
+    from threepeat.tenancy.errors import NotFound  # noqa: PLC0415
+
+    fields = parse_mapping(item for given in mapping for item in given.split())
+    rejects = DatabaseConfig().data / f"{file.name}.rejects.csv"
+    console.print(f"reading {file} …")
+    found, report = read_orders(file, fields, refund_prefix="C", reject_prefixes=("A",), rejects=rejects)
+    try:
+        with platform.database.directory() as connection:
+            tenant = tenants.by_slug(connection, "orders")
+    except NotFound:
+        tenant = open_store(platform, "orders", name=file.name, enable=_tactics(platform), by=BY)
+    verdicts = send_orders(platform, {None: tenant}, found)
+    if found:
+        with platform.database.ops.begin() as ops:
+            tenants.set_clock(ops, tenant.id, found[-1].occurred_at)
+    console.print(f"{report.rows} rows, {dict(verdicts)}; {report.rejected} rows not used, see {rejects}")
+    return tenant
+
+
+def _tactics(platform: "Platform") -> list[str]:
+    """The first three tactics that are installed: as many as may be on."""
+    return [plugin.id for plugin in platform.registry if plugin.manifest.kind == "tactic"][:3]
+
+
+def _explain(platform: "Platform", url: str, stores: "list[Tenant]") -> None:
+    from sqlalchemy import text  # noqa: PLC0415
+
+    for tenant in stores:
+        manage = _key(platform, tenant, "manage", "read", "ingest")
+        with platform.database.tenant(tenant.id) as scope:
+            row = scope.one(
+                text("""
+                    SELECT i.value FROM core.identity i
+                    JOIN core.event e ON e.tenant_id = i.tenant_id AND e.member_id = i.member_id
+                    WHERE i.tenant_id = :tenant AND i.kind = 'shop' AND e.type = 'order.paid'
+                    GROUP BY i.value ORDER BY count(*) DESC LIMIT 1
+                """)
+            )
+        member = row.value if row else "member-0001"
+        body = (
+            f"[b]export URL={url} KEY={manage}[/]\n\n"
+            f'# what is on\ncurl -s $URL/v1/tactics -H "Authorization: Bearer $KEY"\n\n'
+            f"# a member's points, as the mini-program asks for them\n"
+            f'TOKEN=$(curl -s -X POST $URL/v1/members/{member}/token -H "Authorization: Bearer $KEY" |\n'
+            f"  python3 -c \"import json,sys; print(json.load(sys.stdin)['token'])\")\n"
+            f'curl -s $URL/v1/me/points/balance -H "Authorization: Bearer $TOKEN"\n\n'
+            f"# an order of ¥128 comes in\n"
+            f'curl -s $URL/v1/events -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d \'{{\n'
+            f'  "specversion": "1.0", "id": "try-1", "source": "curl", "type": "order.paid", "subject": "{member}",\n'
+            f'  "data": {{"order_id": "try-1", "total": 12800, "currency": "{tenant.store.currency}"}}}}\''
+        )
+        console.print(Panel(body, title=tenant.store.name, expand=False), highlight=False, soft_wrap=True)
+    console.print(f"API description: {url}/v1/openapi.json · health: {url}/readyz · metrics: {url}/metrics")
+    console.print("Ctrl-C stops everything; the data stays for the next demo.")
+
+
+def _key(platform: "Platform", tenant: "Tenant", *scopes: str) -> str:
+    from threepeat.tenancy import keys  # noqa: PLC0415
+
+    name = f"{KEY_NAME} {'+'.join(scopes)}"
+    with platform.database.tenant(tenant.id) as scope:
+        for old in keys.list_keys(scope):
+            if old.name == name and old.revoked_at is None:
+                keys.revoke_key(scope, old.id)
+        return keys.create_key(scope, platform.keyring, name, scopes, by=BY)
+
+
+def _post(url: str, key: str, events: list[dict[str, object]]) -> object:
+    request = urllib.request.Request(  # noqa: S310 - our own loopback address
+        url,
+        orjson.dumps(events),
+        {"Authorization": f"Bearer {key}", "Content-Type": "application/cloudevents-batch+json"},
+    )
+    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310 - our own loopback address
+        return orjson.loads(answer.read())
+
+
+def _wait_ready(url: str, alive: "object") -> None:
+    until = time.monotonic() + READY_SECONDS
+    while time.monotonic() < until:
+        if callable(alive) and not alive():
+            console.print("the API did not start; its message is above")
+            raise typer.Exit(1)
+        try:
+            with urllib.request.urlopen(f"{url}/readyz", timeout=2):  # noqa: S310 - our own loopback address
+                return
+        except (urllib.error.URLError, OSError):
+            time.sleep(0.1)
+    console.print(f"the API did not become ready within {READY_SECONDS} seconds")
+    raise typer.Exit(1)
+
+
+def _wait_served(platform: "Platform", stores: "list[Tenant]") -> None:
+    from sqlalchemy import text  # noqa: PLC0415
+
+    behind = text("""
+        SELECT s.head - coalesce(min(c.position), s.head) AS waiting FROM core.stream s
+        LEFT JOIN core.cursor c USING (tenant_id) WHERE s.tenant_id = :tenant GROUP BY s.head
+    """)
+    with console.status("the worker hands the events to the tactics …"):
+        for tenant in stores:
+            waiting = 1
+            while waiting:
+                with platform.database.tenant(tenant.id) as scope:
+                    row = scope.one(behind)
+                waiting = row.waiting if row else 0
+                time.sleep(0.1 if waiting else 0)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        port: int = probe.getsockname()[1]
+        return port

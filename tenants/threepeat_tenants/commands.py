@@ -1,0 +1,222 @@
+"""`threepeat tenant`, `key` and `tactic`: what people do to a tenant, from a terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import orjson
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from threepeat.database.engine import Scope
+from threepeat.events.platform import Platform
+from threepeat.events.stores import open_store
+from threepeat.tenancy import keys, switches, tenants
+from threepeat.tenancy.errors import Invalid
+from threepeat.tenancy.tenants import Tenant
+
+BY = "operator"
+
+console = Console()
+
+tenant_app = typer.Typer(help="Make tenants and look at them.", no_args_is_help=True)
+key_app = typer.Typer(help="API keys of a tenant's servers.", no_args_is_help=True)
+tactic_app = typer.Typer(help="Allow, switch and set a tenant's tactics.", no_args_is_help=True)
+
+Slug = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's short name.")]
+Plugin = Annotated[str, typer.Argument(metavar="TACTIC", help="The tactic's id.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands to `threepeat`."""
+    app.add_typer(tenant_app, name="tenant")
+    app.add_typer(key_app, name="key")
+    app.add_typer(tactic_app, name="tactic")
+
+
+@contextmanager
+def opened() -> Iterator[Platform]:
+    """An open platform, closed at the end."""
+    platform = Platform.open()
+    try:
+        yield platform
+    finally:
+        platform.database.dispose()
+
+
+@contextmanager
+def inside(slug: str) -> Iterator[tuple[Platform, Tenant, Scope]]:
+    """A transaction inside a tenant."""
+    with opened() as platform:
+        with platform.database.directory() as connection:
+            tenant = tenants.by_slug(connection, slug)
+        with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            yield platform, tenant, scope
+
+
+@tenant_app.command("create")
+def create_tenant(
+    slug: Slug,
+    name: Annotated[str | None, typer.Option(help="Its name for people.")] = None,
+    currency: Annotated[str, typer.Option(help="ISO 4217 code of all its money.")] = "CNY",
+    timezone: Annotated[str, typer.Option(help="Where its days begin.")] = "Asia/Shanghai",
+    plan: Annotated[str, typer.Option(help="The plan that sets its cap.")] = "standard",
+    enable: Annotated[list[str] | None, typer.Option(help="Tactic to switch on; repeat it.")] = None,
+) -> None:
+    """Make a tenant with its services on, and an ingest key that is shown once."""
+    with opened() as platform:
+        tenant = open_store(
+            platform, slug, name=name, plan=plan, currency=currency, timezone=timezone, enable=enable or (), by=BY
+        )
+        with platform.database.tenant(tenant.id) as scope:
+            secret = keys.create_key(scope, platform.keyring, "first ingest key", ["ingest"], by=BY)
+    typer.echo(f"{slug} stands. Its ingest key, shown this once:")
+    typer.echo(secret)
+
+
+@tenant_app.command("list")
+def list_tenants() -> None:
+    """List the tenants."""
+    table = Table("tenant", "name", "plan", "currency", "time zone", "")
+    with opened() as platform, platform.database.directory() as connection:
+        for one in tenants.everyone(connection):
+            notes = " ".join(
+                note
+                for note, on in (("simulated", one.simulated), ("suspended", one.suspended_at is not None))
+                if on
+            )
+            store = one.store
+            table.add_row(store.slug, store.name, one.plan, store.currency, str(store.timezone), notes)
+    console.print(table)
+
+
+@key_app.command("create")
+def create_key(
+    slug: Slug,
+    scope_names: Annotated[
+        list[str], typer.Option("--scope", help="ingest, read or manage; repeat it. An ingest key is worth money.")
+    ],
+    name: Annotated[str, typer.Option(help="What it is for.")] = "key",
+) -> None:
+    """Make a key and show it once."""
+    with inside(slug) as (platform, _, scope):
+        secret = keys.create_key(scope, platform.keyring, name, scope_names, by=BY)
+    typer.echo(secret)
+
+
+@key_app.command("list")
+def list_keys(slug: Slug) -> None:
+    """List a tenant's keys, without their secrets."""
+    table = Table("key", "name", "scopes", "made", "revoked")
+    with inside(slug) as (_, _, scope):
+        for key in keys.list_keys(scope):
+            revoked = f"{key.revoked_at:%Y-%m-%d %H:%M}" if key.revoked_at else ""
+            table.add_row(
+                key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d %H:%M}", revoked
+            )
+    console.print(table)
+
+
+@key_app.command("revoke")
+def revoke_key(
+    slug: Slug, key: Annotated[str, typer.Argument(help="The key's id, as `key list` shows it.")]
+) -> None:
+    """Revoke a key at once."""
+    with inside(slug) as (_, _, scope):
+        keys.revoke_key(scope, key)
+    typer.echo(f"{key} is revoked")
+
+
+@tactic_app.command("list")
+def list_tactics(slug: Slug) -> None:
+    """List what is installed and how it stands in a tenant."""
+    table = Table("plugin", "kind", "state", "slot", "comparison group", "allowed")
+    with inside(slug) as (platform, tenant, scope):
+        cap, permitted = switches.allowed(scope, tenant, platform.registry)
+        found = switches.activations(scope)
+        for plugin in platform.registry:
+            one = found.get(plugin.id)
+            table.add_row(
+                plugin.id,
+                plugin.manifest.kind,
+                one.state if one else "off",
+                str(one.slot) if one and one.slot else "",
+                f"{one.holdout_percent} %" if one and plugin.manifest.holdout == "member" else "",
+                "yes" if plugin.id in permitted else "no",
+            )
+    console.print(table)
+    typer.echo(f"{cap} tactics may be on at a time")
+
+
+@tactic_app.command("allow")
+def allow(slug: Slug, tactic: Plugin) -> None:
+    """Allow a plugin to a tenant, whatever its plan says."""
+    with inside(slug) as (_, _, scope):
+        switches.allow(scope, tactic, allowed=True, by=BY)
+
+
+@tactic_app.command("forbid")
+def forbid(slug: Slug, tactic: Plugin) -> None:
+    """Forbid a plugin to a tenant: it cannot be switched on any more."""
+    with inside(slug) as (_, _, scope):
+        switches.allow(scope, tactic, allowed=False, by=BY)
+
+
+@tactic_app.command("enable")
+def enable(
+    slug: Slug,
+    tactic: Plugin,
+    replace: Annotated[str | None, typer.Option(help="A tactic that is on and gives up its slot.")] = None,
+) -> None:
+    """Switch a tactic on, or swap it for another."""
+    with inside(slug) as (platform, tenant, scope):
+        one = switches.enable(scope, tenant, platform.registry, tactic, by=BY, act=platform.act, replace=replace)
+    typer.echo(f"{tactic} is on" + (f" in slot {one.slot}" if one.slot else ""))
+
+
+@tactic_app.command("disable")
+def disable(slug: Slug, tactic: Plugin) -> None:
+    """Switch a tactic off; it closes until it owes members nothing more."""
+    with inside(slug) as (platform, tenant, scope):
+        one = switches.disable(scope, tenant, platform.registry, tactic, by=BY, act=platform.act)
+    typer.echo(f"{tactic} is {one.state}")
+
+
+@tactic_app.command("set")
+def set_settings(
+    slug: Slug,
+    tactic: Plugin,
+    values: Annotated[
+        list[str] | None, typer.Argument(help="name=value; the value is JSON, or text if it is no JSON.")
+    ] = None,
+    holdout: Annotated[int | None, typer.Option(help="Percent of members in the comparison group.")] = None,
+) -> None:
+    """Change some of a tactic's settings and show all that are set."""
+    changes: dict[str, object] = {}
+    for given in values or ():
+        name, equals, value = given.partition("=")
+        if not equals:
+            raise Invalid(given, "write name=value")
+        try:
+            changes[name] = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            changes[name] = value
+    with inside(slug) as (platform, tenant, scope):
+        before = switches.activations(scope).get(tactic)
+        shown, _ = switches.visible_settings(platform.registry, tactic, before)
+        saved = switches.save_settings(
+            scope,
+            tenant,
+            platform.registry,
+            platform.keyring,
+            tactic,
+            {**shown, **changes},
+            revision=before.revision if before else None,
+            holdout_percent=holdout,
+            by=BY,
+        )
+        shown, secrets = switches.visible_settings(platform.registry, tactic, saved)
+    typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
+    for name, is_set in secrets.items():
+        typer.echo(f"{name}: {'set' if is_set else 'not set'}")
