@@ -58,7 +58,7 @@ def _fail(message: str) -> None:
     raise typer.Exit(1)
 
 
-def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
+def _version(wanted: bool) -> None:
     if wanted:
         typer.echo(__version__)
         raise typer.Exit
@@ -68,7 +68,7 @@ def _version(wanted: bool) -> None:  # noqa: FBT001 - typer's callback signature
 def root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Say the version.")
-    ] = False,  # noqa: E501, FBT002
+    ] = False,
     log_format: Annotated[
         str,
         typer.Option(envvar="THREEPEAT_LOG_FORMAT", help="json for machines, text for people, auto by terminal."),

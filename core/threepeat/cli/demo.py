@@ -12,12 +12,11 @@ import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
 from rich.console import Console
-from rich.panel import Panel
 from rich.progress import track
 
 from threepeat.cli.serve import child, supervised_database
@@ -49,7 +48,7 @@ def demo(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="field=column, as for `threepeat import orders`.")
     ] = None,
-    once: Annotated[bool, typer.Option("--once", help="Stop when everything is up and served.")] = False,  # noqa: FBT002
+    once: Annotated[bool, typer.Option("--once", help="Stop when everything is up and served.")] = False,
 ) -> None:
     """Start database, API and worker, fill two stores, and say what to try. Ctrl-C stops everything.
 
@@ -87,12 +86,11 @@ def demo(
                     next(next(live))
 
 
-def _interrupt(stop: threading.Event) -> NoReturn | None:
+def _interrupt(stop: threading.Event) -> None:
     """Ask once to stop; a second Ctrl-C, or one during the start, leaves at once."""
     if stop.is_set():
         sys.exit(1)
     stop.set()
-    return None
 
 
 def _simulated(platform: "Platform", url: str, trade: Trade) -> "Tenant":
@@ -164,35 +162,51 @@ def _tactics(platform: "Platform") -> list[str]:
 
 
 def _explain(platform: "Platform", url: str, stores: "list[Tenant]") -> None:
-    from sqlalchemy import text  # noqa: PLC0415
-
+    typer.echo(f"API description: {url}/v1/openapi.json · health: {url}/readyz · metrics: {url}/metrics")
     for tenant in stores:
         manage = _key(platform, tenant, "manage", "read", "ingest")
-        with platform.database.tenant(tenant.id) as scope:
-            row = scope.one(
-                text("""
-                    SELECT i.value FROM core.identity i
-                    JOIN core.event e ON e.tenant_id = i.tenant_id AND e.member_id = i.member_id
-                    WHERE i.tenant_id = :tenant AND i.kind = 'shop' AND e.type = 'order.paid'
-                    GROUP BY i.value ORDER BY count(*) DESC LIMIT 1
-                """)
-            )
-        member = row.value if row else "member-0001"
-        body = (
-            f"[b]export URL={url} KEY={manage}[/]\n\n"
-            f'# what is on\ncurl -s $URL/v1/tactics -H "Authorization: Bearer $KEY"\n\n'
-            f"# a member's points, as the mini-program asks for them\n"
-            f'TOKEN=$(curl -s -X POST $URL/v1/members/{member}/token -H "Authorization: Bearer $KEY" |\n'
-            f"  python3 -c \"import json,sys; print(json.load(sys.stdin)['token'])\")\n"
-            f'curl -s $URL/v1/me/points/balance -H "Authorization: Bearer $TOKEN"\n\n'
-            f"# an order of ¥128 comes in\n"
-            f'curl -s $URL/v1/events -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d \'{{\n'
-            f'  "specversion": "1.0", "id": "try-1", "source": "curl", "type": "order.paid", "subject": "{member}",\n'
-            f'  "data": {{"order_id": "try-1", "total": 12800, "currency": "{tenant.store.currency}"}}}}\''
-        )
-        console.print(Panel(body, title=tenant.store.name, expand=False), highlight=False, soft_wrap=True)
-    console.print(f"API description: {url}/v1/openapi.json · health: {url}/readyz · metrics: {url}/metrics")
-    console.print("Ctrl-C stops everything; the data stays for the next demo.")
+        member = _somebody(platform, tenant)
+        console.rule(tenant.store.name)
+        typer.echo(f"""
+export URL={url} KEY={manage}
+
+# which tactics there are, and which are on
+curl -s $URL/v1/tactics -H "Authorization: Bearer $KEY"
+
+# a member's points, as the mini-program asks for them
+TOKEN=$(curl -s -X POST $URL/v1/members/{member}/token -H "Authorization: Bearer $KEY" | cut -d'"' -f4)
+curl -s $URL/v1/me/points/balance -H "Authorization: Bearer $TOKEN"
+
+# an order comes in; ask for the points again and see them grow
+curl -s $URL/v1/events -H "Authorization: Bearer $KEY" -H "Content-Type: application/json" -d '{{
+  "specversion": "1.0", "id": "try-1", "source": "curl", "type": "order.paid", "subject": "{member}",
+  "data": {{"order_id": "try-1", "total": 12800, "currency": "{tenant.store.currency}"}}}}'
+""")
+    console.rule()
+    typer.echo(
+        "One member in ten is in the comparison group of a tactic and earns nothing, to see what it brings."
+    )
+    typer.echo("Ctrl-C stops everything; the data stays for the next demo.")
+
+
+def _somebody(platform: "Platform", tenant: "Tenant") -> str:
+    """The member with the most events among those who take part in every tactic that is on."""
+    from sqlalchemy import text  # noqa: PLC0415
+
+    from threepeat.events.context import Gate  # noqa: PLC0415
+    from threepeat.tenancy import switches  # noqa: PLC0415
+
+    busiest = text("""
+        SELECT i.value, i.member_id FROM core.identity i
+        JOIN core.event e ON e.tenant_id = i.tenant_id AND e.member_id = i.member_id
+        WHERE i.tenant_id = :tenant AND i.kind = 'shop' GROUP BY 1, 2 ORDER BY count(*) DESC LIMIT 50
+    """)
+    with platform.database.tenant(tenant.id) as scope:
+        gates = [Gate(scope, one) for one in switches.activations(scope).values()]
+        for row in scope.run(busiest):
+            if all(gate(row.member_id) for gate in gates):
+                return str(row.value)
+    return "member-0001"
 
 
 def _key(platform: "Platform", tenant: "Tenant", *scopes: str) -> str:

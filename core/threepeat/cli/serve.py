@@ -54,7 +54,7 @@ def app() -> object:
 
 
 def worker(
-    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing waits any more.")] = False,  # noqa: FBT002
+    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing waits any more.")] = False,
 ) -> None:
     """Hand the events to the tactics, until SIGTERM or Ctrl-C. Run as many as you like."""
     from threepeat.events.platform import Platform  # noqa: PLC0415

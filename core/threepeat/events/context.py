@@ -31,7 +31,8 @@ MAX_DEPTH = 8
 
 SEND = text("""
     INSERT INTO core.outbox (tenant_id, source, event_id, type, member_id, occurred_at, depth, data)
-    SELECT :tenant, :source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth, CAST(sent.data AS jsonb)
+    SELECT :tenant, :source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth,
+           CAST(sent.data AS jsonb)
     FROM unnest(CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:members AS bigint[]),
                 CAST(:times AS timestamptz[]), CAST(:depths AS int[]), CAST(:datas AS text[])) WITH ORDINALITY
          AS sent (id, type, member, occurred_at, depth, data, n)

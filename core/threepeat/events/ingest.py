@@ -85,9 +85,7 @@ async def append(connection: AsyncConnection[Any], tenant_id: int, items: Sequen
     return Appended(items)
 
 
-async def _narrow(
-    connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], error: Error
-) -> None:
+async def _narrow(connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], error: Error) -> None:
     """Append halves until the item that PostgreSQL refuses stands alone."""
     if len(items) == 1:
         reason = error.diag.message_primary or "the database refuses it"

@@ -18,7 +18,6 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import text
 from sqlalchemy.exc import SQLAlchemyError
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from structlog.contextvars import bound_contextvars
 
 import threepeat
 from threepeat.events.incoming import CloudEvent
@@ -83,17 +82,11 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     )
     app.state.platform = platform
     app.state.door = Door(platform)
-    v1 = APIRouter(prefix="/v1", responses={401: {"model": problems.Problem}, 422: {"model": problems.Problem}})
-    member = me.router
-    v1.include_router(ingest.router)
-    v1.include_router(members.router)
-    v1.include_router(tactics.router)
-    v1.include_router(member)
+    mounted = APIRouter(prefix=me.router.prefix, dependencies=me.router.dependencies)
     for plugin in platform.registry:
-        own = APIRouter(prefix="/me", dependencies=me.router.dependencies)
-        me.mount(own, plugin)
-        v1.include_router(own)
-    app.include_router(v1)
+        me.mount(mounted, plugin)
+    for router in (ingest.router, members.router, tactics.router, me.router, mounted):
+        app.include_router(router, responses={code: {"model": problems.Problem} for code in (401, 422)})
     app.include_router(_health(platform))
     problems.install(app)
     app.add_middleware(_Edge, max_body=config.max_body)
@@ -153,26 +146,22 @@ class _Edge:
                 status = message["status"]
             await send(message)
 
-        with bound_contextvars():
-            try:
-                if int(dict(scope["headers"]).get(b"content-length", b"0")) > self._max_body:
-                    raise _TooLarge
-                await self._app(scope, limited, noted)
-            except _TooLarge:
-                answer = problems.problem(
-                    413,
-                    "too-large",
-                    "The body is too large",
-                    f"Send at most {self._max_body} bytes at a time.",
-                )
-                await answer(scope, receive, noted)
-            finally:
-                seconds = time.perf_counter() - began
-                route = getattr(scope.get("route"), "path", "unmatched")
-                SECONDS.labels(scope["method"], route, status).observe(seconds)
-                logger.info(
-                    "request", method=scope["method"], route=route, status=status, ms=round(seconds * 1000, 1)
-                )
+        fields: dict[str, str] = scope.setdefault("threepeat.log", {})
+        try:
+            if int(dict(scope["headers"]).get(b"content-length", b"0")) > self._max_body:
+                raise _TooLarge
+            await self._app(scope, limited, noted)
+        except _TooLarge:
+            detail = f"Send at most {self._max_body} bytes at a time."
+            answer = problems.problem(413, "too-large", "The body is too large", detail)
+            await answer(scope, receive, noted)
+        finally:
+            seconds = time.perf_counter() - began
+            method, route = scope["method"], getattr(scope.get("route"), "path", "unmatched")
+            SECONDS.labels(method, route, status).observe(seconds)
+            logger.info(
+                "request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **fields
+            )
 
 
 class _TooLarge(Exception):  # noqa: N818 - never leaves this module

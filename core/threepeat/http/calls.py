@@ -11,7 +11,6 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from sqlalchemy import text
-from structlog.contextvars import bind_contextvars
 
 from threepeat.database.engine import SET_TENANT, Scope
 from threepeat.events.platform import Platform
@@ -41,7 +40,12 @@ KEEP = text("""
 bearer = HTTPBearer(auto_error=False, description="An API key (`tp_live_…`) or a member token.")
 IdempotencyKey = Annotated[
     str | None,
-    Header(alias="Idempotency-Key", max_length=MAX_KEY, description="Repeat it to get the same answer again."),
+    Header(
+        alias="Idempotency-Key",
+        min_length=1,
+        max_length=MAX_KEY,
+        description="Repeat it to get the same answer again.",
+    ),
 ]
 
 
@@ -83,6 +87,11 @@ def credential(request: Request) -> str:
     return value.strip()
 
 
+def note(request: Request, **fields: str) -> None:
+    """Add fields to the request's log line."""
+    request.scope.setdefault("threepeat.log", {}).update(fields)
+
+
 def require(caller: Caller, wanted: frozenset[KeyScope]) -> None:
     """Refuse a caller whose key has none of the wanted scopes.
 
@@ -98,7 +107,8 @@ def open_call(platform: Platform, value: str) -> Iterator[Call]:
     """Check a credential and open its tenant's transaction, in that transaction.
 
     Raises:
-        Denied: The credential is not valid, or the tenant is suspended.
+        Denied: The credential is not valid.
+        NotAllowed: The tenant is suspended.
     """
     token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
     parsed = keys.parse_key(value) if token is None else None
@@ -108,8 +118,6 @@ def open_call(platform: Platform, value: str) -> Iterator[Call]:
             tenant = tenants.by_id(scope.connection, tenant_id)
         except NotFound:
             raise Denied from None
-        if tenant.suspended_at is not None:
-            raise NotAllowed("this store is suspended; ask the operator")
         if tenant.clock_offset:
             offset = f"{tenant.clock_offset.total_seconds()} seconds"
             scope.connection.execute(SET_TENANT, {"tenant": str(tenant_id), "offset": offset})
@@ -118,7 +126,9 @@ def open_call(platform: Platform, value: str) -> Iterator[Call]:
         else:
             assert token is not None  # noqa: S101 - one of the two was read
             caller = Caller(f"member:{token.member_id}", frozenset(), token.member_id, token.external_id)
-        bind_contextvars(tenant=tenant.store.slug)
+        # Only a proved caller may learn that the store is there and suspended.
+        if tenant.suspended_at is not None:
+            raise NotAllowed("this store is suspended; ask the operator")
         yield Call(platform, scope, tenant, caller)
 
 
@@ -139,12 +149,14 @@ class Door:
     def member(self, request: Request, work: Callable[[Call], T]) -> T:
         """Run work for a member token."""
         with open_call(self.platform, credential(request)) as call:
+            note(request, tenant=call.tenant.store.slug)
             if call.caller.member_id is None:
                 raise NotAllowed("this needs a member token, not an API key")
             return work(call)
 
     def _keyed(self, request: Request, wanted: frozenset[KeyScope], work: Callable[[Call], T]) -> T:
         with open_call(self.platform, credential(request)) as call:
+            note(request, tenant=call.tenant.store.slug)
             require(call.caller, wanted)
             return work(call)
 

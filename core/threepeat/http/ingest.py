@@ -9,12 +9,11 @@ from msgspec import Struct
 from prometheus_client import Counter
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from structlog.contextvars import bind_contextvars
 
 from threepeat.events.incoming import Verdict, read, split
 from threepeat.events.ingest import SET_TENANT, append
 from threepeat.events.platform import Platform
-from threepeat.http.calls import Caller, bearer, credential, require
+from threepeat.http.calls import Caller, bearer, credential, note, require
 from threepeat.http.problems import Problem, problem
 from threepeat.sdk.events import Sender
 from threepeat.tenancy import keys
@@ -29,7 +28,7 @@ KEY = "SELECT secret_hash, scopes FROM core.api_key WHERE tenant_id = %s AND id 
 
 RECEIVED = Counter("threepeat_events_received_total", "Items that were posted, by verdict.", ["verdict"])
 
-router = APIRouter(tags=["events"], dependencies=[Depends(bearer)])
+router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(bearer)])
 
 
 class ItemVerdict(Struct, frozen=True, omit_defaults=True):
@@ -113,7 +112,8 @@ async def post_events(request: Request) -> Response:
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     batch = kind == BATCH or (kind == "application/json" and body.lstrip()[:1] == b"[")
     async with pool.connection() as connection:
-        tenant_id, currency, caller = await _authenticate(platform, connection, value)
+        tenant_id, slug, currency, caller = await _authenticate(platform, connection, value)
+        note(request, tenant=slug)
         sender = Sender.SERVER if caller.member_id is None else Sender.MEMBER
         items = read(
             split(body, batch=batch, most=MOST),
@@ -151,7 +151,7 @@ async def post_events(request: Request) -> Response:
 
 async def _authenticate(
     platform: Platform, connection: AsyncConnection[Any], value: str
-) -> tuple[int, str, Caller]:
+) -> tuple[int, str, str, Caller]:
     token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
     parsed = keys.parse_key(value) if token is None else None
     tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
@@ -173,5 +173,4 @@ async def _authenticate(
         caller = Caller(f"member:{token.member_id}", frozenset(), token.member_id, token.external_id)
     if suspended_at is not None:
         raise NotAllowed("this store is suspended; ask the operator")
-    bind_contextvars(tenant=slug)
-    return tenant_id, currency, caller
+    return tenant_id, slug, currency, caller

@@ -8,10 +8,9 @@ from fastapi import APIRouter, Depends, Header, Request, Response
 from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from structlog.contextvars import bind_contextvars
 
 from threepeat.events.context import Cause, Gate
-from threepeat.http.calls import MAX_KEY, AppDoor, Call, Door, bearer, once
+from threepeat.http.calls import MAX_KEY, AppDoor, Call, Door, bearer, note, once
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.records import Route
@@ -19,7 +18,7 @@ from threepeat.tenancy import switches
 from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.switches import SwitchState
 
-router = APIRouter(prefix="/me", tags=["member"], dependencies=[Depends(bearer)])
+router = APIRouter(prefix="/v1/me", tags=["member"], dependencies=[Depends(bearer)])
 
 
 class TacticCard(BaseModel):
@@ -89,7 +88,7 @@ def _endpoint(plugin: Installed, route: Route) -> Callable[..., Response]:
     command = route.method == "POST"
 
     def endpoint(request: Request, door: Door, idempotency_key: str | None = None, **values: Any) -> Response:
-        bind_contextvars(plugin=plugin.id)
+        note(request, plugin=plugin.id)
 
         def work(call: Call) -> Response:
             if not command:

@@ -8,7 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
 from threepeat.tenancy import keys, members
 
-router = APIRouter(prefix="/members", tags=["members"], dependencies=[Depends(bearer)])
+router = APIRouter(prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)])
 
 
 class MemberChange(BaseModel):

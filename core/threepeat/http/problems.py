@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
 from sqlalchemy.exc import DataError, DBAPIError
@@ -86,6 +87,7 @@ def install(app: FastAPI) -> None:
         (PoolTimeoutError, lambda _: busy("all database connections are in use")),
         (PoolTimeout, lambda _: busy("all database connections are in use")),
         (DBAPIError, _database),
+        (OperationalError, _database),
         (HTTPException, lambda e: problem(e.status_code, "http", e.detail, e.detail, headers=e.headers)),
         (Exception, _unexpected),
     ):
@@ -136,8 +138,8 @@ def _validation(error: RequestValidationError) -> Response:
     return problem(422, "invalid", "A value is not acceptable", detail, errors=errors)
 
 
-def _database(error: DBAPIError) -> Response:
-    logger.warning("database fault", error=str(error).splitlines()[0])
+def _database(error: DBAPIError | OperationalError) -> Response:
+    logger.warning("database fault", error=str(error).partition("\n")[0])
     return busy("the database did not answer in time; nothing was changed")
 
 

@@ -10,7 +10,7 @@ from threepeat.plugins import Installed
 from threepeat.tenancy import settings, switches
 from threepeat.tenancy.switches import Activation, SwitchState
 
-router = APIRouter(prefix="/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
+router = APIRouter(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
 
 
 class TacticView(BaseModel):

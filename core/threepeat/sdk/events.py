@@ -419,6 +419,11 @@ CATALOGUE: tuple[type[Event], ...] = (
 )
 
 
+def as_json(value: Any) -> str:
+    """A part of an event, such as its lines, as JSON text."""
+    return msgspec.json.encode(value).decode()
+
+
 def event_data(event: Event) -> Mapping[str, Any]:
     """The `data` of an event as plain JSON values, without its envelope."""
     data: dict[str, Any] = msgspec.to_builtins(event, enc_hook=lambda _: None)

@@ -74,7 +74,8 @@ SWITCH_ON = text("""
         WHERE NOT EXISTS (SELECT FROM core.activation a WHERE a.tenant_id = :tenant AND a.slot = s)
     ), :percent, :key, :by)
     ON CONFLICT (tenant_id, plugin) DO UPDATE
-    SET state = 'enabled', slot = excluded.slot, changed_at = transaction_timestamp(), changed_by = excluded.changed_by
+    SET state = 'enabled', slot = excluded.slot,
+        changed_at = transaction_timestamp(), changed_by = excluded.changed_by
     RETURNING slot
 """)
 SWITCH_OFF = text("""

@@ -1,29 +1,20 @@
 """Keeps the read model in step with the shop's events."""
 
 from threepeat.sdk import Context
-from threepeat.sdk.events import OrderPaid, OrderRefunded
+from threepeat.sdk.events import OrderPaid, OrderRefunded, as_json
 from threepeat_orders.settings import OrdersSettings
 
 
 def paid(ctx: Context[OrdersSettings], events: list[OrderPaid]) -> None:
     """Record paid orders; a second payment of the same order changes nothing."""
     orders = {event.order_id: event for event in reversed(events)}
-    lines = [
-        (order.order_id, number, line) for order in orders.values() for number, line in enumerate(order.lines, 1)
-    ]
     ctx.sql(
         "paid",
         orders=list(orders),
         members=[order.member for order in orders.values()],
         totals=[order.total for order in orders.values()],
         times=[order.occurred_at for order in orders.values()],
-        line_orders=[order_id for order_id, _, _ in lines],
-        numbers=[number for _, number, _ in lines],
-        skus=[line.sku for _, _, line in lines],
-        names=[line.name for _, _, line in lines],
-        categories=[line.category for _, _, line in lines],
-        quantities=[line.quantity for _, _, line in lines],
-        amounts=[line.amount for _, _, line in lines],
+        lines=[as_json(order.lines) for order in orders.values()],
     )
 
 

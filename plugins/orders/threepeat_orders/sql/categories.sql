@@ -1,3 +1,4 @@
-SELECT member_id, category, sum(quantity)::bigint AS units FROM orders.line
-WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[]) AND category <> ''
-GROUP BY member_id, category
+SELECT h.member_id, l.category, sum(l.quantity)::bigint AS units
+FROM orders.header h CROSS JOIN LATERAL jsonb_to_recordset(h.lines) AS l (category text, quantity bigint)
+WHERE h.tenant_id = :tenant AND h.member_id = ANY(:members::bigint[]) AND l.category <> ''
+GROUP BY h.member_id, l.category

@@ -1,6 +1,7 @@
-"""Paid orders, lines, refunds and buyers."""
+"""Paid orders with their lines, refunds and buyers."""
 
 import sqlalchemy as sa
+from sqlalchemy.dialects.postgresql import JSONB
 
 from threepeat.sdk.migrations import create_tenant_index, create_tenant_table, drop_table
 from threepeat.sdk.models import ANONYMISE, DELETE, personal
@@ -19,20 +20,8 @@ def upgrade() -> None:
         sa.Column("total", sa.BigInteger, nullable=False),
         sa.Column("refunded", sa.BigInteger, nullable=False),
         sa.Column("paid_at", INSTANT, nullable=False),
+        sa.Column("lines", JSONB, nullable=False),
         key=("order_id",),
-        comment=personal("member_id", on_erase=ANONYMISE),
-    )
-    create_tenant_table(
-        "line",
-        sa.Column("order_id", sa.Text, nullable=False),
-        sa.Column("number", sa.BigInteger, nullable=False),
-        sa.Column("member_id", sa.BigInteger, nullable=False),
-        sa.Column("sku", sa.Text, nullable=False),
-        sa.Column("name", sa.Text, nullable=False),
-        sa.Column("category", sa.Text, nullable=False),
-        sa.Column("quantity", sa.BigInteger, nullable=False),
-        sa.Column("amount", sa.BigInteger, nullable=False),
-        key=("order_id", "number"),
         comment=personal("member_id", on_erase=ANONYMISE),
     )
     create_tenant_table(
@@ -57,10 +46,9 @@ def upgrade() -> None:
         comment=personal("member_id", on_erase=DELETE),
     )
     create_tenant_index("header_member", "header", ["member_id", "paid_at"])
-    create_tenant_index("line_member", "line", ["member_id"])
     create_tenant_index("refund_order", "refund", ["order_id"])
 
 
 def downgrade() -> None:
-    for table in ("buyer", "refund", "line", "header"):
+    for table in ("buyer", "refund", "header"):
         drop_table(table)

@@ -1,0 +1,86 @@
+import secrets
+from collections.abc import Callable, Iterator
+from datetime import timedelta
+
+import httpx2
+import pytest
+
+from threepeat.events.platform import KeyConfig, Platform
+from threepeat.plugins import Registry
+from threepeat.tenancy import keys, members
+from threepeat.tenancy.keyring import new_line
+from threepeat.tenancy.tenants import Tenant
+from threepeat.testing.fixtures import Cluster, serving
+
+Connect = Callable[..., httpx2.Client]
+
+
+@pytest.fixture(scope="module")
+def registry() -> Registry:
+    """The plugins of a file; files with toys of their own override it."""
+    return Registry([])
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[Platform]:
+    """One platform for a file; every test makes a tenant of its own."""
+    with cluster.database() as name:
+        config = cluster.config(name, tmp_path_factory.mktemp("data"))
+        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+        yield opened
+        opened.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def url(platform: Platform) -> Iterator[str]:
+    with serving(platform) as address:
+        yield address
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[httpx2.Client]:
+    with httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
+
+
+@pytest.fixture
+def tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant(f"shop-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def other_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant(f"shop-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def signed_in(url: str) -> Iterator[Connect]:
+    """Clients that send a credential of their own: `signed_in(key)`."""
+    opened: list[httpx2.Client] = []
+
+    def make(credential: str) -> httpx2.Client:
+        headers = {"Authorization": f"Bearer {credential}"}
+        opened.append(httpx2.Client(base_url=url, headers=headers, timeout=30))
+        return opened[-1]
+
+    yield make
+    for one in opened:
+        one.close()
+
+
+@pytest.fixture
+def manager(signed_in: Connect, make_key: Callable[..., str], tenant: Tenant) -> httpx2.Client:
+    """The merchant's server, with a key that manages."""
+    return signed_in(make_key(tenant, "manage"))
+
+
+@pytest.fixture
+def make_token(platform: Platform) -> Callable[..., str]:
+    """Makes member tokens: `make_token(tenant, "m1")`."""
+
+    def make(owner: Tenant, external_id: str, *, life: timedelta = timedelta(hours=1)) -> str:
+        with platform.database.tenant(owner.id) as scope:
+            member = members.put(scope, external_id)
+        return keys.sign_token(platform.keyring, owner.id, member.id, external_id, life)[0]
+
+    return make

@@ -1,0 +1,318 @@
+"""`make bench`: ingest and end to end, beside a bare INSERT and an ordinary ORM loop, in one run.
+
+Everything runs on this machine and stops by itself. Figures are only worth comparing within one run.
+"""
+
+import argparse
+import os
+import platform as machine
+import shutil
+import socket
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import psycopg
+from rich.console import Console
+from rich.table import Table
+from sqlalchemy import create_engine
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+import http_load
+import orm_loop
+
+from threepeat.cli.orders_file import ImportedOrder, parse_mapping, read_orders
+from threepeat.cli.serve import child
+from threepeat.cli.simulation import TRADES, SimulatedStore
+from threepeat.database.config import DatabaseConfig, connect
+from threepeat.database.embedded import EmbeddedServer
+from threepeat.events.platform import Platform
+from threepeat.events.stores import open_store
+from threepeat.tenancy import keys
+
+BATCH_TYPE = "application/cloudevents-batch+json"
+REAL = Path(__file__).resolve().parents[3] / "shared" / "data" / "online_retail.csv.xz"
+MAPPING = [
+    "order_id=InvoiceNo",
+    "occurred_at=InvoiceDate",
+    "member=CustomerID",
+    "sku=StockCode",
+    "name=Description",
+    "quantity=Quantity",
+    "unit_price=UnitPrice",
+]
+CONNECTIONS = 8
+ROUNDS = 3
+
+console = Console()
+
+BARE = """
+    INSERT INTO {table} (tenant_id, position, source, id, type, subject, member_id, occurred_at, depth, data)
+    SELECT %(tenant)s, %(base)s + n, 'bench', id, 'order.paid', subject, member, occurred_at, 0, data::jsonb
+    FROM unnest(%(id)b::text[], %(subject)b::text[], %(member)b::bigint[], %(occurred_at)b::timestamptz[],
+                %(data)b::text[]) WITH ORDINALITY AS item (id, subject, member, occurred_at, data, n)
+"""
+
+Events = list[dict[str, Any]]
+
+
+def load(most: int) -> tuple[str, Events]:
+    """Paid orders as CloudEvents: the real file replicated, or simulated ones where it is missing."""
+    if REAL.exists():
+        with tempfile.TemporaryDirectory() as folder:
+            found, _ = read_orders(
+                REAL,
+                parse_mapping(MAPPING),
+                refund_prefix="C",
+                reject_prefixes=("A",),
+                rejects=Path(folder) / "rejects.csv",
+            )
+        orders = [event_of(order) for order in found if order.kind == "order"]
+        name = "Online Retail, replicated"
+    else:
+        store = SimulatedStore(TRADES[0], seed=1, members=4000)
+        history = store.history(datetime(2026, 1, 1, tzinfo=UTC), 365, 18_000)
+        orders = [event for event in history if event["type"] == "order.paid"]
+        name = "simulated orders (the real file is not there)"
+    events: Events = []
+    copy = 0
+    while len(events) < most:
+        copy += 1
+        for order in orders[: most - len(events)]:
+            order_id = f"{order['data']['order_id']}-{copy}"
+            events.append({**order, "id": order_id, "data": {**order["data"], "order_id": order_id}})
+    return name, events
+
+
+def event_of(order: ImportedOrder) -> dict[str, Any]:
+    """A CloudEvent of an order."""
+    return {
+        "specversion": "1.0",
+        "id": order.order_id,
+        "source": "bench",
+        "type": "order.paid",
+        "subject": order.member,
+        "time": order.occurred_at.isoformat(),
+        "data": {
+            "order_id": order.order_id,
+            "total": order.total,
+            "currency": "CNY",
+            "lines": [
+                {"sku": line.sku, "name": line.name, "quantity": line.quantity, "amount": line.amount}
+                for line in order.lines
+            ],
+        },
+    }
+
+
+def bare_insert(url: str, table: str, events: Events) -> float:
+    """Seconds that the same rows take by bare set-based INSERT, a thousand to a transaction."""
+    members = {subject: number for number, subject in enumerate({event["subject"] for event in events})}
+    batches = []
+    for start in range(0, len(events), 1000):
+        batch = events[start : start + 1000]
+        batches.append(
+            {
+                "tenant": 1,
+                "base": start,
+                "id": [event["id"] for event in batch],
+                "subject": [event["subject"] for event in batch],
+                "member": [members[event["subject"]] for event in batch],
+                "occurred_at": [datetime.fromisoformat(event["time"]) for event in batch],
+                "data": [orjson.dumps(event["data"]).decode() for event in batch],
+            }
+        )
+    with psycopg.connect(url, autocommit=True) as connection:
+        began = time.perf_counter()
+        for batch in batches:
+            connection.execute(BARE.format(table=table), batch)
+        return time.perf_counter() - began
+
+
+def requests_of(key: str, events: Events, size: int) -> list[bytes]:
+    """Prepared requests of `size` events each."""
+    if size == 1:
+        return [
+            http_load.request("/v1/events", key, orjson.dumps(event), "application/cloudevents+json")
+            for event in events
+        ]
+    return [
+        http_load.request("/v1/events", key, orjson.dumps(events[start : start + size]), BATCH_TYPE)
+        for start in range(0, len(events), size)
+    ]
+
+
+class Bench:
+    """A platform in a folder of its own, with an API process."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.data = Path(tempfile.mkdtemp(prefix="threepeat-bench-"))
+        self.data.chmod(0o755)
+        stack.callback(shutil.rmtree, self.data)
+        os.environ["THREEPEAT_DATA"] = str(self.data)
+        server = EmbeddedServer(self.data)
+        server.start()
+        stack.callback(server.stop)
+        self.platform = Platform.open()
+        stack.callback(self.platform.database.dispose)
+        self.owner_url = plain(connect(DatabaseConfig()).owner)
+        with socket.create_server(("127.0.0.1", 0)) as probe:
+            self.port = probe.getsockname()[1]
+        stack.enter_context(child("--log-level", "warning", "serve", "--port", str(self.port)))
+        self._wait()
+        self._stores = 0
+
+    def _wait(self) -> None:
+        until = time.monotonic() + 30
+        while time.monotonic() < until:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+            except OSError:
+                time.sleep(0.1)
+            else:
+                return
+        raise SystemExit("the API did not start")
+
+    def store(self, *enable: str) -> tuple[int, str]:
+        """A fresh store and its ingest key."""
+        self._stores += 1
+        tenant = open_store(self.platform, f"store-{self._stores}", enable=enable, holdout=0, by="bench")
+        with self.platform.database.tenant(tenant.id) as scope:
+            return tenant.id, keys.create_key(scope, self.platform.keyring, "bench", ["ingest"], by="bench")
+
+    def ingest(self, events: Events, size: int, connections: int = CONNECTIONS) -> float:
+        """Seconds over HTTP, with no worker running."""
+        _, key = self.store()
+        return http_load.send(self.port, requests_of(key, events, size), connections)
+
+    def end_to_end(self, events: Events) -> float:
+        """Seconds from the first request until every plugin has seen every event; one worker."""
+        tenant_id, key = self.store("points")
+        prepared = requests_of(key, events, 1000)
+        with child("--log-level", "warning", "worker"):
+            time.sleep(3)
+            began = time.perf_counter()
+            http_load.send(self.port, prepared, 2)
+            with psycopg.connect(self.owner_url, autocommit=True) as connection:
+                while True:
+                    row = connection.execute(
+                        "SELECT min(c.position), s.head, count(l.id) FROM core.stream s"
+                        " JOIN core.cursor c USING (tenant_id)"
+                        " LEFT JOIN LATERAL (SELECT id FROM core.outbox o WHERE o.tenant_id = s.tenant_id LIMIT 1) l"
+                        " ON true WHERE s.tenant_id = %s GROUP BY s.head",
+                        (tenant_id,),
+                    ).fetchone()
+                    if row and row[0] == row[1] and not row[2]:
+                        break
+                    time.sleep(0.02)
+            seconds = time.perf_counter() - began
+        with psycopg.connect(self.owner_url) as connection:
+            granted = connection.execute(
+                "SELECT sum(points) FROM points.entry WHERE tenant_id = %s", (tenant_id,)
+            ).fetchone()
+        expected = sum(event["data"]["total"] // 100 for event in events)
+        if granted is None or granted[0] != expected:
+            raise SystemExit(f"{granted} points were granted, {expected} are due")
+        return seconds
+
+    def orm(self, events: Events) -> float:
+        """Seconds that the ordinary ORM loop takes."""
+        engine = create_engine(self.owner_url.replace("postgresql://", "postgresql+psycopg://", 1))
+        with engine.begin() as connection:
+            connection.exec_driver_sql("CREATE SCHEMA IF NOT EXISTS bench")
+            connection.exec_driver_sql("SET search_path TO bench")
+        engine = create_engine(engine.url, connect_args={"options": "-c search_path=bench"})
+        orm_loop.Base.metadata.create_all(engine)
+        began = time.perf_counter()
+        for event in events:
+            orm_loop.handle(engine, 1, event)
+        seconds = time.perf_counter() - began
+        orm_loop.Base.metadata.drop_all(engine)
+        engine.dispose()
+        return seconds
+
+    def bare(self, events: Events, *, indexed: bool) -> float:
+        """Seconds of the bare INSERT into a copy of the log's table, with or without its further indexes."""
+        with psycopg.connect(self.owner_url, autocommit=True) as connection:
+            connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
+            connection.execute("DROP TABLE IF EXISTS bench.event")
+            including = "INCLUDING ALL" if indexed else "INCLUDING DEFAULTS"
+            connection.execute(f"CREATE TABLE bench.event (LIKE core.event {including})")
+            if not indexed:
+                connection.execute("ALTER TABLE bench.event ADD PRIMARY KEY (tenant_id, position)")
+        seconds = bare_insert(self.owner_url, "bench.event", events)
+        with psycopg.connect(self.owner_url, autocommit=True) as connection:
+            connection.execute("DROP TABLE bench.event")
+        return seconds
+
+
+def plain(url: Any) -> str:
+    """A URL for psycopg."""
+    return str(url.set(drivername="postgresql").render_as_string(hide_password=False))
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--events", type=int, default=510_000, help="events in all; the shares follow from it")
+    parser.add_argument(
+        "--only", default="", help="run only the rows whose name contains this, and the bare INSERT"
+    )
+    wanted = parser.parse_args()
+    source, events = load(wanted.events)
+    size = sum(len(orjson.dumps(event)) for event in events[:20_000]) / min(20_000, len(events))
+    share = len(events) // 5
+    samples = {1: events[: max(2000, share // 20)], 100: events[:share], 1000: events[: 2 * share]}
+    console.print(
+        f"{len(events)} events, {size:.0f} bytes on average, {source}; {machine.processor() or machine.machine()}, {os.cpu_count()} cores"
+    )
+    rows: list[tuple[str, int, float]] = []
+    with ExitStack() as stack:
+        bench = Bench(stack)
+
+        def measure(name: str, sample: Events, run: Callable[[Events], float]) -> None:
+            if wanted.only in name or "INSERT" in name:
+                with console.status(f"{name}, {len(sample)} events"):
+                    seconds = run(sample)
+                rows.append((name, len(sample), seconds))
+                console.print(f"{name}: {len(sample) / seconds:,.0f} events/s")
+
+        measure("bare INSERT, primary key only", samples[1000], lambda s: bench.bare(s, indexed=False))
+        measure("bare INSERT, the log's indexes", samples[1000], lambda s: bench.bare(s, indexed=True))
+        for count, sample in samples.items():
+            measure(f"HTTP ingest, batches of {count}", sample, lambda s, n=count: bench.ingest(s, n))
+        measure("end to end with points", samples[1000], bench.end_to_end)
+        measure("ORM loop, one event at a time", samples[1][:3000], bench.orm)
+        measure("bare INSERT, the log's indexes (again)", samples[1000], lambda s: bench.bare(s, indexed=True))
+    report(rows)
+
+
+def report(rows: Sequence[tuple[str, int, float]]) -> None:
+    """Print rates and ratios; the reference is the mean of the two bare INSERTs with the log's indexes."""
+    rates = {name: count / seconds for name, count, seconds in rows}
+    both = [rate for name, rate in rates.items() if name.startswith("bare INSERT, the log's")]
+    reference = sum(both) / len(both)
+    loop = rates.get("ORM loop, one event at a time")
+    table = Table("", "events", "seconds", "events/s", "of the bare INSERT", "× the ORM loop")
+    for name, count, seconds in rows:
+        rate = rates[name]
+        table.add_row(
+            name,
+            f"{count:,}",
+            f"{seconds:.1f}",
+            f"{rate:,.0f}",
+            f"{rate / reference:.0%}",
+            f"{rate / loop:.1f}" if loop else "",
+        )
+    console.print(table)
+
+
+if __name__ == "__main__":
+    main()
