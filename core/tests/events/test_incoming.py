@@ -258,8 +258,19 @@ def test_an_amount_that_no_integer_holds_is_refused(number: str) -> None:
 @pytest.mark.parametrize("field", ["specversion", "id", "source", "type", "data"])
 def test_a_missing_field_of_the_envelope_is_named(field: str) -> None:
     (item,) = judged(without(envelope(), field))
-    assert item.verdict is Verdict.INVALID
-    assert field in item.reason
+    assert (item.verdict, item.reason) == (Verdict.INVALID, f"{field}: this field is required")
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "field"),
+    [
+        ("order.paid", {"total": 1, "currency": "CNY"}, "data.order_id"),
+        ("cart.updated", {"items": [{"sku": "a", "quantity": 1}, {"sku": "b"}]}, "data.items[1].quantity"),
+    ],
+)
+def test_a_missing_field_of_data_is_named_with_its_path(kind: str, data: dict[str, Any], field: str) -> None:
+    (item,) = judged(envelope(kind, data=data))
+    assert (item.verdict, item.reason) == (Verdict.INVALID, f"{field}: this field is required")
 
 
 @pytest.mark.parametrize(

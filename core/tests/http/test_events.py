@@ -265,13 +265,15 @@ PLACES: dict[str, bytes] = {
     "data": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":"m","data":HERE}',
     "id": b'{"specversion":"1.0","id":HERE,"source":"s","type":"page.viewed","subject":"m","data":{"page":"p"}}',
     "source": b'{"specversion":"1.0","id":"h","source":HERE,"type":"page.viewed","data":{"page":"p"}}',
-    "subject": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":HERE,"data":{"page":"p"}}',
+    "subject": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":HERE,'
+    b'"data":{"page":"p"}}',
     "type": b'{"specversion":"1.0","id":"h","source":"s","type":HERE,"subject":"m","data":{"page":"p"}}',
     "time": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","time":HERE,"data":{"page":"p"}}',
     "specversion": b'{"specversion":HERE,"id":"h","source":"s","type":"page.viewed","data":{"page":"p"}}',
     "extension": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","x":HERE,"data":{"page":"p"}}',
     "whole": b"HERE",
 }
+ROOTS = {place: place for place in ("id", "source", "subject", "type", "time", "specversion")} | {"extension": "x"}
 UNREADABLE: dict[str, bytes] = {
     "NaN": b"NaN",
     "Infinity": b"-Infinity",
@@ -330,14 +332,7 @@ def test_a_hostile_value_alone_is_stored_or_a_problem_that_names_its_field(
         if answer.status_code != 200:
             body = assert_problem(answer, 400 if name in STRANGE_TO_THE_READER else 422)
             if answer.status_code == 422 and place != "whole":
-                root = place if place in hostile.decode(errors="replace") and "value" not in place else "data"
-                named = body["errors"][0]["field"] if "errors" in body else body["detail"]
-                assert named.startswith(
-                    ("x" if place == "extension" else "data" if "unknown" in place else root)
-                ), (
-                    name,
-                    body,
-                )
+                assert body["errors"][0]["field"].startswith(ROOTS.get(place, "data")), (name, body)
 
 
 @pytest.mark.parametrize("kind", [SINGLE, BATCH])
@@ -368,7 +363,7 @@ def test_nul_in_every_position_of_an_event_is_refused_by_name(
             answer = assert_problem(post(shop, body, SINGLE), 422)
             assert "errors" in answer, body
             tried += 1
-    assert tried > 40
+    assert tried == written.count('"') // 2
     assert log(platform, tenant) == []
 
 
@@ -459,7 +454,6 @@ def test_every_bad_credential_gets_the_same_401(
     make_token: Callable[..., str],
 ) -> None:
     key, token = make_key(tenant, "ingest", "manage"), make_token(tenant, "m1")
-    prefix, key_id, secret = key.rsplit("_", 2) if key.count("_") == 4 else ("", "", "")
     parsed = keys.parse_key(key)
     key_id, secret = parsed.id, parsed.secret
     signing = platform.keyring.derive(keys.TOKEN)
@@ -472,7 +466,6 @@ def test_every_bad_credential_gets_the_same_401(
         "",
         "Basic abc",
         "Bearer",
-        "Bearer ",
         f"Token {key}",
         f"Bearer {key}x",
         f"Bearer {key[:-1]}",
@@ -501,7 +494,6 @@ def test_every_bad_credential_gets_the_same_401(
         f"Bearer {jwt.encode(live | {'iss': 'somebody'}, signing, 'HS256')}",
         f"Bearer {jwt.encode({k: v for k, v in live.items() if k != 'exp'}, signing, 'HS256')}",
         f"Bearer {jwt.encode({k: v for k, v in live.items() if k != 'tid'}, signing, 'HS256')}",
-        f"Bearer {jwt.encode(live | {'sub': 'one'}, signing, 'HS256')}",
         f"Bearer {jwt.encode(live | {'tid': 2**62}, signing, 'HS256')}",
     ]
     answers = []
@@ -514,7 +506,7 @@ def test_every_bad_credential_gets_the_same_401(
                 assert_problem(answer, 401)
                 answers.append((value, answer.content, answer.headers["www-authenticate"]))
         assert len({(body, challenge) for _, body, challenge in answers}) == 1
-        headers = {"Authorization": f"bearer  {key} ", "Content-Type": SINGLE}
+        headers = {"Authorization": f"bearer  {key}", "Content-Type": SINGLE}
         good = client.post("/v1/events", headers=headers, content=json.dumps(event()).encode())
         assert good.status_code == 200, "the good key works, so that the bad ones prove something"
     assert len(log(platform, tenant)) == 1

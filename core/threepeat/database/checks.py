@@ -11,6 +11,12 @@ from threepeat.database.migrate import CORE, Source, State, status
 OLDEST_MAJOR = 15
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
 
+ALMIGHTY = text("""
+    SELECT current_user, rolname FROM pg_roles
+    WHERE (rolsuper OR rolbypassrls) AND pg_has_role(current_user, oid, 'MEMBER')
+    ORDER BY rolname <> current_user, rolname
+""")
+
 
 class BootError(RuntimeError):
     """The process must not serve; the message says what to change."""
@@ -62,11 +68,11 @@ def _roles(connection: Connection) -> None:
     major = connection.dialect.server_version_info
     if major is None or int(major[0]) < OLDEST_MAJOR:
         raise BootError(f"PostgreSQL {OLDEST_MAJOR} or newer is needed")
-    role = connection.execute(
-        text("SELECT rolname, rolsuper, rolbypassrls FROM pg_roles WHERE rolname = current_user")
-    ).one()
-    if role.rolsuper or role.rolbypassrls:
-        raise BootError(f"the app role {role.rolname} is a superuser or bypasses row-level security")
+    almighty = connection.execute(ALMIGHTY).first()
+    if almighty is not None:
+        app, name = almighty
+        which = f"the app role {app}" if name == app else f"the role {name}, which the app role {app} may take on,"
+        raise BootError(f"{which} is a superuser or bypasses row-level security")
 
 
 def _durability(connection: Connection) -> None:

@@ -7,7 +7,9 @@ from functools import cached_property
 from typing import Any
 
 import orjson
-from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, text
+import psycopg
+from psycopg.types.array import ListBinaryDumper
+from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, event, text
 
 from threepeat.database.config import Urls
 
@@ -94,7 +96,7 @@ class Database:
                 self.__dict__.pop(name).dispose()
 
     def _engine(self, role: str, pool_size: int) -> Engine:
-        return create_engine(
+        engine = create_engine(
             getattr(self.urls, role),
             pool_size=pool_size,
             max_overflow=0,
@@ -104,6 +106,13 @@ class Database:
             json_deserializer=orjson.loads,
             connect_args={"application_name": f"threepeat-{role}"},
         )
+        event.listen(engine, "connect", _prefer_binary_arrays)
+        return engine
+
+
+def _prefer_binary_arrays(connection: psycopg.Connection[Any], _record: object) -> None:
+    """Batches travel as arrays: in text each element would be escaped, in Python (8 times the time)."""
+    connection.adapters.register_dumper(list, ListBinaryDumper)
 
 
 def _dumps(value: Mapping[str, Any]) -> str:

@@ -86,15 +86,13 @@ class GuardedSession(Session):
             raise GuardError(TEXT)
         if isinstance(statement, (Insert, Update)):
             self._check_values(state, statement)
-        if not isinstance(statement, Insert):
-            _Part(cast("ClauseElement", statement), self.tenant_id, orm=state.is_orm_statement).check()
-            if state.is_orm_statement:
-                tenant_id = self.tenant_id
-                state.statement = statement.options(
-                    with_loader_criteria(
-                        TenantOwned, lambda model: model.tenant_id == tenant_id, include_aliases=True
-                    )
-                )
+        orm = state.is_orm_statement and not isinstance(statement, Insert)
+        _Part(cast("ClauseElement", statement), self.tenant_id, orm=orm).check()
+        if orm:
+            tenant_id = self.tenant_id
+            state.statement = statement.options(
+                with_loader_criteria(TenantOwned, lambda model: model.tenant_id == tenant_id, include_aliases=True)
+            )
 
     def _check_values(self, state: ORMExecuteState, statement: Insert | Update) -> None:
         """Stamp the rows of an INSERT and of an ORM bulk UPDATE; refuse values of another tenant."""
@@ -102,15 +100,15 @@ class GuardedSession(Session):
         given: Any = state.parameters
         rows: list[dict[str, Any]] = given if isinstance(given, list) else [given] if given else []
         for row in rows:
-            if insert or state.is_orm_statement:
+            if insert or (state.is_orm_statement and isinstance(given, list)):
                 row.setdefault(TENANT_COLUMN, self.tenant_id)
         named = {row.get(TENANT_COLUMN, self.tenant_id) for row in rows}
         for target, value in (statement._values or {}).items():  # noqa: SLF001 - a compiler of ours would be longer
             if getattr(target, "key", target) == TENANT_COLUMN:
                 named.add(value.effective_value if isinstance(value, BindParameter) else value)
-        if insert and not named:
+        if isinstance(statement, Insert) and (not named or statement.select is not None):
             raise GuardError(f"an INSERT into {_name(statement.table)} lacks this tenant's tenant_id")
-        if any(value is not self.tenant_id and value != self.tenant_id for value in named):
+        if any(not isinstance(value, int) or value != self.tenant_id for value in named):
             raise GuardError(f"the statement gives rows of {_name(statement.table)} to another tenant")
 
     def _on_flush(self, _session: Session, _context: UOWTransaction, _instances: object) -> None:
@@ -154,6 +152,8 @@ class _Part:
             self._mapped &= {part.table}  # the session adds no condition for the other classes of a write
         if orm:
             self._tied |= self._mapped
+        if isinstance(part, Insert):
+            self._tied.add(part.table)  # its rows were checked
 
     def check(self) -> None:
         """Refuse it if it leaves a table open, or anything inside it does.
@@ -170,7 +170,7 @@ class _Part:
     def _look(self, element: ClauseElement) -> None:
         if isinstance(element, TextClause):
             raise GuardError(TEXT)
-        if isinstance(element, Insert):
+        if isinstance(element, Insert) or isinstance(getattr(element, "element", None), Insert):
             raise GuardError("an INSERT inside another statement is refused: use ctx.sql(name)")
         if isinstance(element, PARTS):
             self._inside.append((element, True))

@@ -21,11 +21,14 @@ RELATIONS = text("""
                    WHERE a.attrelid = c.oid AND a.attname = 'tenant_id' AND NOT a.attisdropped),
            coalesce(c.reloptions @> '{security_invoker=true}', false),
            pg_get_userbyid(c.relowner) = :app,
-           has_table_privilege(:app, c.oid, 'SELECT, INSERT, UPDATE, DELETE'),
-           has_table_privilege(:app, c.oid, 'TRUNCATE, REFERENCES, TRIGGER')
+           has_any_column_privilege(:app, c.oid, 'SELECT, INSERT, UPDATE')
+               OR has_table_privilege(:app, c.oid, 'DELETE'),
+           has_any_column_privilege(:app, c.oid, 'REFERENCES')
+               OR has_table_privilege(:app, c.oid, 'TRUNCATE, TRIGGER')
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'p', 'v', 'm', 'f')
-      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema' AND c.relname <> 'alembic_version'
+      AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+      AND (c.relname <> 'alembic_version' OR c.relkind <> 'r')
     ORDER BY 1, 2
 """)
 
@@ -46,7 +49,9 @@ INDEXES = text("""
 """)
 
 FOREIGN_KEYS = text("""
-    SELECT n.nspname, c.relname, k.conname, a.attname, fa.attname
+    SELECT n.nspname, c.relname, k.conname,
+           a.attname = 'tenant_id'
+           AND (fa.attname = 'tenant_id' OR fa.attname = 'id' AND k.confrelid = to_regclass('core.tenant'))
     FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
     JOIN pg_attribute fa ON fa.attrelid = k.confrelid AND fa.attnum = k.confkey[1]
@@ -57,6 +62,12 @@ TRIGGERS = text("""
     SELECT n.nspname, c.relname, t.tgname
     FROM pg_trigger t JOIN pg_class c ON c.oid = t.tgrelid JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE NOT t.tgisinternal
+""")
+
+RULES = text("""
+    SELECT n.nspname, c.relname, r.rulename
+    FROM pg_rewrite r JOIN pg_class c ON c.oid = r.ev_class JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE r.rulename <> '_RETURN' AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
 """)
 
 DEFINERS = text("""
@@ -86,14 +97,13 @@ def holes(connection: Connection, roles: Roles) -> list[Hole]:
     for schema, table, index, first in connection.execute(INDEXES):
         if (schema, table) in owned and first != "tenant_id":
             found.append(Hole(schema, table, f"the index or key {index} does not begin with tenant_id"))
-    for schema, table, name, first, target in connection.execute(FOREIGN_KEYS):
-        if (schema, table) in owned and (first, target) not in {
-            ("tenant_id", "tenant_id"),
-            ("tenant_id", "id"),
-        }:
+    for schema, table, name, tied in connection.execute(FOREIGN_KEYS):
+        if (schema, table) in owned and not tied:
             found.append(Hole(schema, table, f"the foreign key {name} does not begin with tenant_id"))
     for schema, table, name in connection.execute(TRIGGERS):
         found.append(Hole(schema, table, f"the trigger {name} runs behind the statement's back"))
+    for schema, table, name in connection.execute(RULES):
+        found.append(Hole(schema, table, f"the rule {name} runs with its owner's rights"))
     for schema, name in connection.execute(DEFINERS, {"app": roles.app}):
         found.append(Hole(schema, name, "the function runs with its owner's rights"))
     return sorted(found, key=str)

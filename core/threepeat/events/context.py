@@ -8,7 +8,6 @@ from functools import cached_property
 from hashlib import sha256
 from typing import Any, cast
 
-import orjson
 import structlog
 from sqlalchemy import TextClause, text
 from structlog.typing import FilteringBoundLogger
@@ -185,7 +184,7 @@ class PluginContext:
             members=[sent.member for sent in self._sent],
             times=[sent.occurred_at for sent in self._sent],
             depths=[sent.depth for sent in self._sent],
-            datas=[orjson.dumps(event_data(sent.event)).decode() for sent in self._sent],
+            datas=[event_data(sent.event) for sent in self._sent],
         )
         self._scope.run(WAKE)
         self._sent.clear()

@@ -260,7 +260,10 @@ def _where(message: str, item: Item) -> str:
     match = re.fullmatch(r"(.*?)(?: - at `\$\.?(.*)`)?", message, re.DOTALL)
     if match is None:  # pragma: no cover - the pattern matches every text
         return message
-    path = match[2] or ""
+    reason, path = match[1], match[2] or ""
+    missing = re.fullmatch(r"Object missing required field `(.*)`", reason)
+    if missing is not None:
+        reason, path = "this field is required", f"{path}.{missing[1]}".lstrip(".")
     if item.type:
         path = f"data.{path}" if path else "data"
-    return f"{path}: {match[1]}" if path else match[1]
+    return f"{path}: {reason}" if path else reason

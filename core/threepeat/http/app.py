@@ -137,7 +137,7 @@ class _Edge:
             message = await receive()
             seen += len(message.get("body", b""))
             if seen > self._max_body:
-                raise _TooLarge
+                raise problems.TooLarge(self._max_body)
             return message
 
         async def noted(message: Message) -> None:
@@ -149,12 +149,10 @@ class _Edge:
         fields: dict[str, str] = scope.setdefault("threepeat.log", {})
         try:
             if int(dict(scope["headers"]).get(b"content-length", b"0")) > self._max_body:
-                raise _TooLarge
+                raise problems.TooLarge(self._max_body)
             await self._app(scope, limited, noted)
-        except _TooLarge:
-            detail = f"Send at most {self._max_body} bytes at a time."
-            answer = problems.problem(413, "too-large", "The body is too large", detail)
-            await answer(scope, receive, noted)
+        except problems.TooLarge as error:
+            await problems.too_large(error)(scope, receive, noted)
         finally:
             seconds = time.perf_counter() - began
             method, route = scope["method"], getattr(scope.get("route"), "path", "unmatched")
@@ -162,10 +160,6 @@ class _Edge:
             logger.info(
                 "request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **fields
             )
-
-
-class _TooLarge(Exception):  # noqa: N818 - never leaves this module
-    pass
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -70,6 +70,18 @@ def busy(detail: str) -> Response:
     return problem(503, "busy", "Try again soon", detail, headers={"Retry-After": "1"})
 
 
+class TooLarge(HTTPException):
+    """The body is larger than the limit; an HTTPException, because FastAPI hides others that reading raises."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__(413, f"Send at most {most} bytes at a time.")
+
+
+def too_large(error: TooLarge) -> Response:
+    """A 413 that says how much is allowed."""
+    return problem(413, "too-large", "The body is too large", error.detail)
+
+
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
     for kind, answer in (
@@ -88,6 +100,7 @@ def install(app: FastAPI) -> None:
         (PoolTimeout, lambda _: busy("all database connections are in use")),
         (DBAPIError, _database),
         (OperationalError, _database),
+        (TooLarge, too_large),
         (HTTPException, lambda e: problem(e.status_code, "http", e.detail, e.detail, headers=e.headers)),
         (Exception, _unexpected),
     ):

@@ -44,7 +44,8 @@ class Sql(Protocol):
     def __call__(self, name: str, /, **binds: object) -> Sequence[Row[Any]]:
         """Run `sql/{name}.sql`.
 
-        `:tenant` is bound already. Lists become arrays; cast them in SQL (`:members::bigint[]`).
+        `:tenant` is bound already. Lists become arrays; cast them in SQL (`:members::bigint[]`). Besides its
+        own tables a statement may read `core.event` (tenant_id, position, type, member_id, occurred_at, data).
 
         Returns:
             The rows, or an empty sequence for a statement that returns none.

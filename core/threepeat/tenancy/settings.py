@@ -3,11 +3,12 @@
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeVar, get_args
 
+import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
 from threepeat.sdk.settings import PluginSettings
 from threepeat.tenancy.errors import Invalid
-from threepeat.tenancy.keyring import Keyring, is_sealed
+from threepeat.tenancy.keyring import Keyring, SealError, is_sealed
 
 S = TypeVar("S", bound=PluginSettings)
 Path = tuple[str, ...]
@@ -58,21 +59,44 @@ def store(
     values = _copy(given)
     kept: dict[Path, Any] = {}
     for path in secret_paths(model):
-        holder, before = _holder(values, path), _holder(dict(stored), path)
-        if (holder is None or path[-1] not in holder) and before is not None and path[-1] in before:
+        before = _holder(dict(stored), path)
+        if before is not None and before.get(path[-1]) is not None and _left_out(values, path):
             kept[path] = before[path[-1]]
+            try:
+                _put(values, path, keyring.unseal(kept[path], place=_place(place, path)))
+            except SealError as error:
+                raise Invalid(".".join(("settings", *path)), f"{error}: enter the secret again") from None
     try:
-        checked = model.model_validate(values).model_dump(mode="json", context=None, exclude_unset=True)
+        meant = model.model_validate(values)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_context=False)[0]
-        raise Invalid(".".join(("settings", *map(str, first["loc"]))), first["msg"]) from None
+        raise _invalid(error) from None
+    checked = meant.model_dump(mode="json", exclude_unset=True)
     for path in secret_paths(model):
         holder = _holder(values, path)
-        if holder is not None and isinstance(holder.get(path[-1]), str):
+        if path in kept:
+            _put(checked, path, kept[path])
+        elif holder is not None and isinstance(holder.get(path[-1]), str):
             _put(checked, path, keyring.seal(holder[path[-1]], place=_place(place, path)))
-    for path, value in kept.items():
-        _put(checked, path, value)
+    _require_readable(meant, checked, keyring, place)
     return checked
+
+
+def _require_readable(meant: PluginSettings, checked: dict[str, Any], keyring: Keyring, place: str) -> None:
+    """Refuse what would come back from the database as something else, such as NaN or a huge integer."""
+    model = type(meant)
+    try:
+        again = load(model, orjson.loads(orjson.dumps(checked)), model.version, keyring, place)
+    except TypeError as error:
+        raise Invalid("settings", f"holds a value that cannot be stored: {error}") from None
+    except ValidationError as error:
+        raise _invalid(error) from None
+    if again.model_dump(exclude_unset=True) != meant.model_dump(exclude_unset=True):
+        raise Invalid("settings", "holds a value that cannot be stored, such as NaN")
+
+
+def _invalid(error: ValidationError) -> Invalid:
+    first = error.errors(include_url=False, include_context=False)[0]
+    return Invalid(".".join(("settings", *map(str, first["loc"]))), first["msg"])
 
 
 def visible(model: type[PluginSettings], stored: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
@@ -100,6 +124,17 @@ def _holder(values: dict[str, Any], path: Path) -> dict[str, Any] | None:
             return None
         values = inner
     return values
+
+
+def _left_out(values: object, path: Path) -> bool:
+    """Whether the path is absent; null on the way is an answer."""
+    for name in path:
+        if not isinstance(values, dict):
+            return False
+        if name not in values:
+            return True
+        values = values[name]
+    return False
 
 
 def _put(values: dict[str, Any], path: Path, value: object) -> None:

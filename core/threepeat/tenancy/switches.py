@@ -156,7 +156,8 @@ def enable(
     }
     if locked.get(plugin_id) != SwitchState.ENABLED:
         if replace is not None:
-            if locked.get(replace) != SwitchState.ENABLED or registry[replace].manifest.kind != "tactic":
+            standing = replace in registry and registry[replace].manifest.kind == "tactic"
+            if locked.get(replace) != SwitchState.ENABLED or not standing:
                 raise Invalid("replace", f"{replace!r} is not a tactic that is on")
             _close(scope, tenant, registry, replace, by=by, act=act)
         for need in plugin.manifest.requires:

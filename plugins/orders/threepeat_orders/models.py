@@ -1,10 +1,8 @@
-"""Paid orders with their lines, refunds, and a summary per buyer."""
+"""Paid orders, refunds, and a summary per buyer."""
 
 from datetime import datetime
-from typing import Any
 
 from sqlalchemy import Index, MetaData
-from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from threepeat.sdk.models import ANONYMISE, DELETE, TenantOwned, personal
@@ -19,8 +17,7 @@ class Base(TenantOwned, DeclarativeBase):
 class Header(Base):
     """A paid order; amounts in minor units.
 
-    Its `lines` stay together, as the shop sent them: they are written once and read for a member's orders,
-    and one row instead of twenty is what makes a batch of orders cheap.
+    Its lines stay where they are, in the log at `position`: copying them would store personal data twice.
     """
 
     __tablename__ = "header"
@@ -34,7 +31,7 @@ class Header(Base):
     total: Mapped[int]
     refunded: Mapped[int]
     paid_at: Mapped[datetime]
-    lines: Mapped[list[dict[str, Any]]] = mapped_column(JSONB)
+    position: Mapped[int]
 
 
 class Refund(Base):

@@ -1,7 +1,7 @@
 """Keeps the read model in step with the shop's events."""
 
 from threepeat.sdk import Context
-from threepeat.sdk.events import OrderPaid, OrderRefunded, as_json
+from threepeat.sdk.events import OrderPaid, OrderRefunded
 from threepeat_orders.settings import OrdersSettings
 
 
@@ -14,7 +14,7 @@ def paid(ctx: Context[OrdersSettings], events: list[OrderPaid]) -> None:
         members=[order.member for order in orders.values()],
         totals=[order.total for order in orders.values()],
         times=[order.occurred_at for order in orders.values()],
-        lines=[as_json(order.lines) for order in orders.values()],
+        positions=[order.position for order in orders.values()],
     )
 
 

@@ -41,12 +41,11 @@ class Lot(Base):
         CheckConstraint("remaining BETWEEN 0 AND granted", name="lot_remaining_check"),
         CheckConstraint("reversed BETWEEN 0 AND granted", name="lot_reversed_check"),
         Index("lot_order", "tenant_id", "order_id", unique=True),
-        Index("lot_member", "tenant_id", "member_id", "expires_at"),
         {"comment": PERSONAL},
     )
 
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    member_id: Mapped[int]
     order_id: Mapped[str]
     order_total: Mapped[int]
     order_refunded: Mapped[int]
@@ -76,12 +75,11 @@ class Entry(Base):
     __tablename__ = "entry"
     __table_args__ = (
         Index("entry_reference", "tenant_id", "reference", unique=True),
-        Index("entry_member", "tenant_id", "member_id", "id"),
         {"comment": PERSONAL},
     )
 
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
-    member_id: Mapped[int]
     reference: Mapped[str]
     kind: Mapped[str]
     points: Mapped[int]

@@ -26,13 +26,13 @@ def earn(ctx: Context[PointsSettings], events: list[OrderPaid]) -> None:
         minor_units=ctx.tenant.minor_units,
         rate=ctx.settings.points_per_unit,
     )
-    paid: dict[int, int] = {}
+    paid: dict[tuple[int, int], int] = {}
     changed: dict[int, int] = {}
     for lot in fresh:
         owed = changed.get(lot.member_id, debts[lot.member_id])
         if owed and lot.granted:
-            paid[lot.id] = min(owed, lot.granted)
-            changed[lot.member_id] = owed - paid[lot.id]
+            paid[lot.member_id, lot.id] = min(owed, lot.granted)
+            changed[lot.member_id] = owed - paid[lot.member_id, lot.id]
         if lot.granted:
             order = orders[lot.order_id]
             earned = PointsEarned(
@@ -44,7 +44,8 @@ def earn(ctx: Context[PointsSettings], events: list[OrderPaid]) -> None:
     if paid:
         ctx.sql(
             "settle",
-            lots=list(paid),
+            lot_members=[member for member, _ in paid],
+            lots=[lot for _, lot in paid],
             paid=list(paid.values()),
             members=list(changed),
             debts=list(changed.values()),
@@ -97,13 +98,14 @@ def claw_back(ctx: Context[PointsSettings], events: list[OrderRefunded]) -> None
             if due:
                 debts[event.member] += take(due, own, mine, event.occurred_at)
                 journal.append((event, due))
-    touched = [lot for mine in lots.values() for lot in mine]
+    touched = [(member, lot) for member, mine in lots.items() for lot in mine]
     ctx.sql(
         "reverse",
-        lots=[lot.id for lot in touched],
-        remaining=[lot.remaining for lot in touched],
-        reversed=[lot.reversed for lot in touched],
-        order_refunded=[lot.order_refunded for lot in touched],
+        lot_members=[member for member, _ in touched],
+        lots=[lot.id for _, lot in touched],
+        remaining=[lot.remaining for _, lot in touched],
+        reversed=[lot.reversed for _, lot in touched],
+        order_refunded=[lot.order_refunded for _, lot in touched],
         entry_members=[event.member for event, _ in journal],
         entry_references=[f"refund:{event.refund_id}" for event, _ in journal],
         entry_points=[points for _, points in journal],

@@ -1,14 +1,14 @@
 -- A batch of paid orders. The order's key decides: what is there already stays as it is.
 WITH given AS (
     SELECT * FROM unnest(:orders::text[], :members::bigint[], :totals::bigint[], :times::timestamptz[],
-                         :lines::text[])
-        AS g (order_id, member_id, total, paid_at, lines)
+                         :positions::bigint[])
+        AS g (order_id, member_id, total, paid_at, position)
 ), early AS (
     SELECT order_id, sum(amount)::bigint AS amount FROM orders.refund
     WHERE tenant_id = :tenant AND order_id = ANY(:orders::text[]) GROUP BY order_id
 ), fresh AS (
-    INSERT INTO orders.header (tenant_id, order_id, member_id, total, refunded, paid_at, lines)
-    SELECT :tenant, g.order_id, g.member_id, g.total, coalesce(e.amount, 0), g.paid_at, g.lines::jsonb
+    INSERT INTO orders.header (tenant_id, order_id, member_id, total, refunded, paid_at, position)
+    SELECT :tenant, g.order_id, g.member_id, g.total, coalesce(e.amount, 0), g.paid_at, g.position
     FROM given g LEFT JOIN early e USING (order_id)
     ON CONFLICT DO NOTHING
     RETURNING member_id, total, paid_at

@@ -2,9 +2,9 @@
 WITH lots AS (
     UPDATE points.lot l
     SET remaining = g.remaining, reversed = g.reversed, order_refunded = g.order_refunded
-    FROM unnest(:lots::bigint[], :remaining::bigint[], :reversed::bigint[], :order_refunded::bigint[])
-        AS g (id, remaining, reversed, order_refunded)
-    WHERE l.tenant_id = :tenant AND l.id = g.id
+    FROM unnest(:lot_members::bigint[], :lots::bigint[], :remaining::bigint[], :reversed::bigint[],
+                :order_refunded::bigint[]) AS g (member_id, id, remaining, reversed, order_refunded)
+    WHERE l.tenant_id = :tenant AND l.member_id = g.member_id AND l.id = g.id
 ), journal AS (
     INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
     SELECT :tenant, g.member_id, g.reference, 'reversed', -g.points, g.occurred_at

@@ -1,7 +1,6 @@
-"""Paid orders with their lines, refunds and buyers."""
+"""Paid orders, refunds and buyers."""
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
 
 from threepeat.sdk.migrations import create_tenant_index, create_tenant_table, drop_table
 from threepeat.sdk.models import ANONYMISE, DELETE, personal
@@ -20,7 +19,7 @@ def upgrade() -> None:
         sa.Column("total", sa.BigInteger, nullable=False),
         sa.Column("refunded", sa.BigInteger, nullable=False),
         sa.Column("paid_at", INSTANT, nullable=False),
-        sa.Column("lines", JSONB, nullable=False),
+        sa.Column("position", sa.BigInteger, nullable=False),
         key=("order_id",),
         comment=personal("member_id", on_erase=ANONYMISE),
     )

@@ -23,8 +23,8 @@ def upgrade() -> None:
     )
     create_tenant_table(
         "lot",
-        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
         sa.Column("member_id", sa.BigInteger, nullable=False),
+        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
         sa.Column("order_id", sa.Text, nullable=False),
         sa.Column("order_total", sa.BigInteger, nullable=False),
         sa.Column("order_refunded", sa.BigInteger, nullable=False),
@@ -36,11 +36,10 @@ def upgrade() -> None:
         sa.Column("expires_at", INSTANT),
         sa.CheckConstraint("remaining BETWEEN 0 AND granted", name="lot_remaining_check"),
         sa.CheckConstraint("reversed BETWEEN 0 AND granted", name="lot_reversed_check"),
-        key=("id",),
+        key=("member_id", "id"),
         comment=PERSONAL,
     )
     create_tenant_index("lot_order", "lot", ["order_id"], unique=True)
-    create_tenant_index("lot_member", "lot", ["member_id", "expires_at"])
     create_tenant_table(
         "refund",
         sa.Column("refund_id", sa.Text, nullable=False),
@@ -53,18 +52,17 @@ def upgrade() -> None:
     create_tenant_index("refund_order", "refund", ["order_id"])
     create_tenant_table(
         "entry",
-        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
         sa.Column("member_id", sa.BigInteger, nullable=False),
+        sa.Column("id", sa.BigInteger, sa.Identity(), nullable=False),
         sa.Column("reference", sa.Text, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("points", sa.BigInteger, nullable=False),
         sa.Column("occurred_at", INSTANT, nullable=False),
-        key=("id",),
+        key=("member_id", "id"),
         comment=PERSONAL,
         append_only=True,
     )
     create_tenant_index("entry_reference", "entry", ["reference"], unique=True)
-    create_tenant_index("entry_member", "entry", ["member_id", "id"])
 
 
 def downgrade() -> None:
