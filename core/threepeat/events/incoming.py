@@ -31,7 +31,7 @@ class Verdict(StrEnum):
     INVALID = "invalid"
 
 
-class CloudEvent(Struct, frozen=True):
+class CloudEvent(Struct, frozen=True, gc=False):
     """A CloudEvents 1.0 envelope in its JSON format.
 
     `subject` is the shop's own id of the member. Without `time` the moment of arrival counts.

@@ -3,6 +3,7 @@
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -53,6 +54,7 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
         config: From the environment by default.
     """
     config = config or HttpConfig()
+    platform, mounted = _mounted(platform)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
@@ -82,16 +84,32 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     )
     app.state.platform = platform
     app.state.door = Door(platform)
-    mounted = APIRouter(prefix=me.router.prefix, dependencies=me.router.dependencies)
-    for plugin in platform.registry:
-        me.mount(mounted, plugin)
-    for router in (ingest.router, members.router, tactics.router, me.router, mounted):
+    for router in (ingest.router, members.router, tactics.router, me.router, *mounted):
         app.include_router(router, responses={code: {"model": problems.Problem} for code in (401, 422)})
     app.include_router(_health(platform))
     problems.install(app)
     app.add_middleware(_Edge, max_body=config.max_body)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
+    """The plugins' routers; a plugin whose routes cannot be served is quarantined and the others go on."""
+    routers: dict[str, APIRouter] = {}
+    broken: dict[str, str] = {}
+    for plugin in platform.registry:
+        router = APIRouter(prefix=me.router.prefix, dependencies=me.router.dependencies)
+        try:
+            me.mount(router, plugin)
+            get_openapi(title="", version="", routes=router.routes)
+        except Exception as error:  # noqa: BLE001 - a stranger's declaration may fail in any way
+            broken[plugin.id] = f"its routes cannot be served: {error}"
+            logger.error("plugin quarantined", plugin=plugin.id, reason=broken[plugin.id])
+        else:
+            routers[plugin.id] = router
+    if broken:
+        platform = replace(platform, registry=platform.registry.quarantine(broken))
+    return platform, [routers[plugin.id] for plugin in platform.registry]
 
 
 def _health(platform: Platform) -> APIRouter:

@@ -93,7 +93,7 @@ def _endpoint(plugin: Installed, route: Route) -> Callable[..., Response]:
         def work(call: Call) -> Response:
             if not command:
                 return JSONResponse(jsonable_encoder(_handle(call, plugin, route, None, values)))
-            asked = {"route": f"{plugin.id}{route.path}", **jsonable_encoder(values)}
+            asked = {"route": f"{plugin.id}{route.path}", "values": jsonable_encoder(values)}
             return once(
                 call, idempotency_key, asked, lambda: _handle(call, plugin, route, idempotency_key, values)
             )

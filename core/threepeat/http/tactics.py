@@ -12,6 +12,9 @@ from threepeat.tenancy.switches import Activation, SwitchState
 
 router = APIRouter(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
 
+FIRST_REVISION = 1
+"""What a tactic that nobody has touched counts from, so that the second of two first writers is told."""
+
 
 class TacticView(BaseModel):
     """A tactic as it stands in this store."""
@@ -26,7 +29,7 @@ class TacticView(BaseModel):
     settings: dict[str, Any] = Field(description="What was set; the rest has its default. Secrets are left out.")
     secrets: dict[str, bool] = Field(description="For each secret setting, whether it is set.")
     settings_schema: dict[str, Any]
-    revision: int | None = Field(description="Name it when you save settings.")
+    revision: int = Field(description="Name it when you save settings.")
 
 
 class TacticList(BaseModel):
@@ -156,5 +159,5 @@ def _view(plugin: Installed, activation: Activation | None, *, allowed: bool) ->
         settings=values,
         secrets=secrets,
         settings_schema=model.model_json_schema(),
-        revision=activation.revision if activation else None,
+        revision=activation.revision if activation else FIRST_REVISION,
     )

@@ -8,10 +8,13 @@ from graphlib import CycleError, TopologicalSorter
 from importlib.metadata import Distribution, EntryPoint, entry_points
 from importlib.resources import files
 from importlib.resources.abc import Traversable
-from typing import Any
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
 
+import msgspec
 import pluggy
 import structlog
+from pydantic import BaseModel, SecretStr
 
 from threepeat.plugins.dispatch import Handler, Table
 from threepeat.sdk.errors import PluginError
@@ -92,9 +95,12 @@ class Registry:
         for name, candidate in candidates:
             dist = candidate.dist if isinstance(candidate, EntryPoint) else None
             try:
+                if name in loaded:
+                    first = loaded[name].distribution or "another"
+                    raise PluginError(f"{first} already installs a plugin {name!r}")
                 installed = _declare(manager, name, candidate)
                 _refuse_clashes(installed, loaded.values())
-            except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything
                 reason = str(error) if isinstance(error, PluginError) else f"{type(error).__name__}: {error}"
                 quarantined[name] = Quarantined(name, dist.name if dist else "", reason)
                 log.error("plugin quarantined", plugin=name, reason=reason)
@@ -168,6 +174,8 @@ def _declare(manager: pluggy.PluginManager, name: str, candidate: "EntryPoint | 
         raise PluginError(f"the entry point {name!r} differs from the manifest's id {plugin.manifest.id!r}")
     if not issubclass(plugin.settings_model, PluginSettings):
         raise PluginError(f"settings_model {plugin.settings_model.__name__} must derive from PluginSettings")
+    if _buries_a_secret(plugin.settings_model):
+        raise PluginError("a secret setting must stand in a field of its own, not in a list, mapping or Annotated")
     try:
         plugin.settings_model()
     except ValueError as error:
@@ -176,31 +184,71 @@ def _declare(manager: pluggy.PluginManager, name: str, candidate: "EntryPoint | 
         own = inspect.getattr_static(type(plugin), hook)
         if own is not inspect.getattr_static(Plugin, hook) and not hasattr(own, f"{PROJECT}_impl"):
             raise PluginError(f"{type(plugin).__name__}.{hook} overrides a hook without @hookimpl")
-    manager.register(plugin, name)
-    try:
-        manager.check_pending()
-    except pluggy.PluginValidationError as error:
-        manager.unregister(plugin)
-        raise PluginError(str(error)) from error
+    _register(manager, plugin, name)
     return _collect(plugin, candidate.dist if isinstance(candidate, EntryPoint) else None)
 
 
+def _register(manager: pluggy.PluginManager, plugin: Plugin[Any], name: str) -> None:
+    try:
+        manager.register(plugin, name)
+        manager.check_pending()
+    except pluggy.PluginValidationError as error:
+        # What stays registered would fail the check of every later plugin.
+        if manager.is_registered(plugin):
+            manager.unregister(plugin)
+        raise PluginError(str(error)) from error
+
+
+def _buries_a_secret(kind: Any) -> bool:
+    """Whether a secret lies where core would not find it to seal it."""
+    if get_origin(kind) in {Union, UnionType}:
+        return any(map(_buries_a_secret, get_args(kind)))
+    if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, BaseModel):
+        return any(_buries_a_secret(field.annotation) for field in kind.model_fields.values())
+    return any(map(_holds_a_secret, get_args(kind)))
+
+
+def _holds_a_secret(kind: Any) -> bool:
+    if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, BaseModel):
+        return any(_holds_a_secret(field.annotation) for field in kind.model_fields.values())
+    return kind is SecretStr or any(map(_holds_a_secret, get_args(kind)))
+
+
 def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
-    events = tuple(plugin.events())
-    for event in events:
-        if not event.type or event.senders != PLUGIN:
-            raise PluginError(f"the event class {event.__name__} needs a type, and senders = PLUGIN")
+    events = _events(plugin)
+    reactions, routes = _records(plugin, "reactions", Reaction), _records(plugin, "routes", Route)
+    for handler in (record.handler for record in (*reactions, *routes)):
+        if inspect.iscoroutinefunction(handler):
+            raise PluginError(f"the handler {handler!r} must be a plain def")
+    for route in routes:
+        if not route.path.startswith("/"):
+            raise PluginError(f"the path {route.path!r} must begin with a slash")
     return Installed(
         plugin=plugin,
         distribution=dist.name if dist else "",
         version=dist.version if dist else "",
         package=files(type(plugin).__module__.partition(".")[0]),
         events=events,
-        reactions=_records(plugin, "reactions", Reaction),
-        routes=_records(plugin, "routes", Route),
+        reactions=reactions,
+        routes=routes,
         provides=_records(plugin, "provides", Provided),
         invariants=_records(plugin, "invariants", Invariant),
     )
+
+
+def _events(plugin: Plugin[Any]) -> tuple[type[Event], ...]:
+    events: tuple[Any, ...] = tuple(plugin.events())
+    types: set[str] = set()
+    for event in events:
+        if not (isinstance(event, type) and issubclass(event, Event)):
+            raise PluginError(f"events must yield subclasses of Event, not {event!r}")
+        if not event.type or event.senders != PLUGIN:
+            raise PluginError(f"the event class {event.__name__} needs a type, and senders = PLUGIN")
+        if event.type in types:
+            raise PluginError(f"two of its event classes have the type {event.type!r}")
+        types.add(event.type)
+        msgspec.json.Decoder(event)
+    return events
 
 
 def _records(plugin: Plugin[Any], hook: str, kind: type[Any]) -> tuple[Any, ...]:
@@ -214,8 +262,6 @@ def _records(plugin: Plugin[Any], hook: str, kind: type[Any]) -> tuple[Any, ...]
 def _refuse_clashes(fresh: Installed, others: Iterable[Installed]) -> None:
     taken = {event.type: "the SDK" for event in CATALOGUE}
     for other in others:
-        if other.id == fresh.id:
-            raise PluginError(f"{other.distribution} already installs a plugin {fresh.id!r}")
         taken.update({event.type: other.id for event in other.events})
         for provided in other.provides:
             if any(mine.protocol is provided.protocol for mine in fresh.provides):

@@ -57,7 +57,7 @@ class Envelope:
         self.depth = depth
 
 
-class Event(Struct, frozen=True, kw_only=True):
+class Event(Struct, frozen=True, kw_only=True, gc=False):
     """Base of all events.
 
     Subclasses set `type` and, where it is not the shop's server, `senders`.
@@ -116,7 +116,7 @@ class Event(Struct, frozen=True, kw_only=True):
         return self.envelope
 
 
-class Line(Struct, frozen=True, kw_only=True):
+class Line(Struct, frozen=True, kw_only=True, gc=False):
     """One line of an order: `amount` is the line's total in minor units after its discounts."""
 
     sku: Id
@@ -272,7 +272,7 @@ class ProductFavorited(Event, frozen=True, kw_only=True):
     sku: Id
 
 
-class CartItem(Struct, frozen=True, kw_only=True):
+class CartItem(Struct, frozen=True, kw_only=True, gc=False):
     """One product in a cart."""
 
     sku: Id

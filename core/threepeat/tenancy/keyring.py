@@ -3,6 +3,7 @@
 import base64
 import os
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -44,8 +45,7 @@ class Keyring:
         if value is None:
             if not file.exists():
                 file.parent.mkdir(parents=True, exist_ok=True)
-                with os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-                    made.write(new_line())
+                _make_file(file)
             value = file.read_text()
         keys: dict[str, bytes] = {}
         for line in value.replace(",", "\n").split():
@@ -104,6 +104,18 @@ class Keyring:
         return _decrypt(_derived(self.keys[name], "seal"), wrapped, place)
 
 
+def _make_file(file: Path) -> None:
+    """Make the file whole: of processes that start at once, one makes it and none reads half of it."""
+    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
+    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
+        made.write(new_line())
+    try:
+        with suppress(FileExistsError):
+            os.link(draft, file)
+    finally:
+        draft.unlink()
+
+
 def new_line() -> str:
     """A fresh key as a line of the key file; put it first to rotate."""
     return f"{secrets.token_hex(4)}:{base64.b64encode(secrets.token_bytes(32)).decode()}\n"
@@ -127,7 +139,7 @@ def _encrypt(key: bytes, plain: bytes, place: str) -> bytes:
 def _decrypt(key: bytes, body: bytes, place: str) -> bytes:
     try:
         return AESGCM(key).decrypt(body[:NONCE], body[NONCE:], place.encode())
-    except InvalidTag:
+    except (InvalidTag, ValueError):
         raise SealError("the sealed value is damaged or belongs elsewhere") from None
 
 
@@ -136,4 +148,7 @@ def _parts(sealed: str) -> tuple[str, bytes, bytes]:
     fields = rest.split(".")
     if prefix or len(fields) != 3:
         raise SealError("this is not a sealed value")
-    return fields[0], base64.urlsafe_b64decode(fields[1]), base64.urlsafe_b64decode(fields[2])
+    try:
+        return fields[0], base64.urlsafe_b64decode(fields[1]), base64.urlsafe_b64decode(fields[2])
+    except ValueError:
+        raise SealError("the sealed value is damaged") from None

@@ -151,6 +151,8 @@ def enable(
     """
     plugin = _permitted(scope, tenant, registry, plugin_id)
     cap, _ = allowed(scope, tenant, registry)
+    # A row that is there can be locked: whoever enables the same plugin at the same time has to wait.
+    scope.run(PREPARE, **_fresh(plugin, by))
     locked = {
         row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id, *([replace] if replace else [])])
     }
@@ -173,8 +175,10 @@ def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *,
         NotFound: The tenant never had it.
         Invalid: An enabled tactic stands on it.
     """
+    if plugin_id not in registry:
+        raise NotFound(f"{plugin_id!r} is not on")
     locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
-    if plugin_id not in locked or plugin_id not in registry:
+    if plugin_id not in locked:
         raise NotFound(f"{plugin_id!r} is not on")
     users = [
         name
@@ -258,9 +262,9 @@ def settings_place(tenant_id: int, plugin_id: str) -> str:
 
 
 def _permitted(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str) -> Installed:
-    if plugin_id in registry.quarantined:
-        raise NotAllowed(f"{plugin_id!r} is quarantined: {registry.quarantined[plugin_id].reason}")
     if plugin_id not in registry:
+        if plugin_id in registry.quarantined:
+            raise NotAllowed(f"{plugin_id!r} is quarantined: {registry.quarantined[plugin_id].reason}")
         raise NotFound(f"there is no plugin {plugin_id!r}")
     if plugin_id not in allowed(scope, tenant, registry)[1]:
         raise NotAllowed(f"the operator does not allow {plugin_id!r} to this store")
@@ -268,23 +272,24 @@ def _permitted(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str)
 
 
 def _switch_on(scope: Scope, tenant: Tenant, plugin: Installed, *, cap: int, by: str, act: Act) -> None:
-    before = activations(scope).get(plugin.id)
-    if before is not None and before.state is SwitchState.ENABLED:
+    scope.run(PREPARE, **_fresh(plugin, by))
+    scope.run(LOCK, plugins=[plugin.id])
+    before = activations(scope)[plugin.id]
+    if before.state is SwitchState.ENABLED:
         return
     tactic = plugin.manifest.kind == "tactic"
     for attempt in range(cap + 1):
         try:
-            with scope.connection.begin_nested() as savepoint:
+            with scope.connection.begin_nested():
                 slot = scope.run(SWITCH_ON, cap=cap, **_fresh(plugin, by))[0].slot
                 if tactic and slot is None:
-                    savepoint.rollback()
                     raise CapReached(cap, _slotted(activations(scope).values()))
         except IntegrityError:
             if attempt == cap:
                 raise
         else:
             break
-    if before is None or before.state is SwitchState.OFF:
+    if before.state is SwitchState.OFF:
         scope.run(START_AT_HEAD, plugin=plugin.id)
     act(scope, tenant, plugin, "on_enabled")
 

@@ -4,6 +4,8 @@
 in a folder of its own and is removed at the end.
 """
 
+import asyncio
+import itertools
 import os
 import secrets
 import shutil
@@ -11,24 +13,31 @@ import socket
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
+import orjson
 import psycopg
 import pytest
 import uvicorn
+from msgspec import Raw
 from psycopg import sql
 from sqlalchemy import make_url
 
 from threepeat.database.config import DatabaseConfig, driver_url
 from threepeat.database.embedded import EmbeddedServer
 from threepeat.database.roles import Passwords, bootstrap
+from threepeat.events.incoming import Item, read
+from threepeat.events.ingest import append
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.http.app import create_app
 from threepeat.plugins import Registry
+from threepeat.sdk.events import Sender as EventSender
 from threepeat.sdk.migrations import Roles
 from threepeat.tenancy import keys, switches, tenants
 from threepeat.tenancy.keyring import new_line
@@ -203,6 +212,63 @@ def make_key(platform: Platform) -> Callable[..., str]:
 def worker(platform: Platform) -> Worker:
     """A worker to `drain()`."""
     return Worker(platform)
+
+
+class Sender:
+    """Sends events the way that ingest does: read, judged, appended, committed."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+        self._count = itertools.count(1)
+
+    def event(
+        self,
+        kind: str,
+        member: str | None,
+        *,
+        id: str | None = None,  # noqa: A002 - CloudEvents' name
+        time: datetime | None = None,
+        **data: object,
+    ) -> dict[str, object]:
+        """A CloudEvent with `data`; its id is new unless given, its time now."""
+        made: dict[str, object] = {
+            "specversion": "1.0",
+            "id": id or f"test-{next(self._count)}",
+            "source": "test",
+            "type": kind,
+            "time": time or datetime.now(UTC),
+            "data": data,
+        }
+        return made if member is None else {**made, "subject": member}
+
+    def batch(self, tenant: Tenant, events: Sequence[dict[str, object]]) -> list[Item]:
+        """Send events as one batch of the shop's server; returns the items with their verdicts."""
+        items = read(
+            [Raw(orjson.dumps(event)) for event in events],
+            self._platform.catalogue,
+            sender=EventSender.SERVER,
+            currency=tenant.store.currency,
+            now=datetime.now(UTC),
+        )
+        asyncio.run(self._append(tenant, items))
+        return items
+
+    def __call__(self, tenant: Tenant, kind: str, member: str | None, **event: Any) -> Item:
+        """Send one event, as `event` builds it."""
+        return self.batch(tenant, [self.event(kind, member, **event)])[0]
+
+    async def _append(self, tenant: Tenant, items: Sequence[Item]) -> None:
+        url = self._platform.database.urls.app.set(drivername="postgresql")
+        async with await psycopg.AsyncConnection.connect(
+            url.render_as_string(hide_password=False), autocommit=True
+        ) as connection:
+            await append(connection, tenant.id, items)
+
+
+@pytest.fixture
+def send(platform: Platform) -> Sender:
+    """Sends events: `send(tenant, "order.paid", "ann", order_id="1", total=1200, currency="CNY")`."""
+    return Sender(platform)
 
 
 @contextmanager

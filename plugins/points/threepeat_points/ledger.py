@@ -18,6 +18,7 @@ class OpenLot:
     order_id: str
     order_total: int
     order_refunded: int
+    minor_units: int
     rate: int
     granted: int
     reversed: int
@@ -29,7 +30,7 @@ class OpenLot:
         return self.remaining > 0 and (self.expires_at is None or self.expires_at > at)
 
 
-def due_for_order(lot: OpenLot, amount: int, minor_units: int) -> int:
+def due_for_order(lot: OpenLot, amount: int) -> int:
     """Points to reverse because `amount` of the lot's order went back; notes them on the lot.
 
     After it, the order has earned what its remaining money earns: one rounding, however many refunds.
@@ -38,11 +39,10 @@ def due_for_order(lot: OpenLot, amount: int, minor_units: int) -> int:
     Args:
         lot: The order's lot.
         amount: This refund, in minor units.
-        minor_units: Minor units in one whole unit of money.
     """
     lot.order_refunded += amount
     left = max(lot.order_total - lot.order_refunded, 0)
-    due = max(lot.granted - lot.reversed - left // minor_units * lot.rate, 0)
+    due = max(lot.granted - lot.reversed - left // lot.minor_units * lot.rate, 0)
     lot.reversed += due
     return due
 

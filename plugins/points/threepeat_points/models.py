@@ -34,6 +34,7 @@ class Lot(Base):
 
     `granted` is what the order earned, `reversed` what its refunds took back (from wherever), `remaining`
     what can still be spent of this lot. `order_refunded` counts the order's refunds in minor units.
+    The terms of earning stand on the lot: `rate` points per `minor_units` of the order's remaining money.
     """
 
     __tablename__ = "lot"
@@ -49,6 +50,7 @@ class Lot(Base):
     order_id: Mapped[str]
     order_total: Mapped[int]
     order_refunded: Mapped[int]
+    minor_units: Mapped[int]
     rate: Mapped[int]
     granted: Mapped[int]
     reversed: Mapped[int]

@@ -78,6 +78,7 @@ def claw_back(ctx: Context[PointsSettings], events: list[OrderRefunded]) -> None
                 row.order_id,
                 row.order_total,
                 row.order_refunded,
+                row.minor_units,
                 row.rate,
                 row.granted,
                 row.reversed,
@@ -94,7 +95,7 @@ def claw_back(ctx: Context[PointsSettings], events: list[OrderRefunded]) -> None
             if event.order_id is None:
                 due = event.amount // ctx.tenant.minor_units * ctx.settings.points_per_unit
             else:
-                due = due_for_order(own, event.amount, ctx.tenant.minor_units) if own else 0
+                due = due_for_order(own, event.amount) if own else 0
             if due:
                 debts[event.member] += take(due, own, mine, event.occurred_at)
                 journal.append((event, due))

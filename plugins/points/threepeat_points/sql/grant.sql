@@ -12,9 +12,10 @@ WITH given AS (
            greatest(g.total - coalesce(e.amount, 0), 0) / :minor_units::bigint * :rate::bigint AS points
     FROM given g LEFT JOIN early e USING (order_id, member_id)
 ), fresh AS (
-    INSERT INTO points.lot (tenant_id, member_id, order_id, order_total, order_refunded, rate, granted, reversed,
-                            remaining, earned_at, expires_at)
-    SELECT :tenant, member_id, order_id, total, refunded, :rate::bigint, points, 0, points, earned_at, expires_at
+    INSERT INTO points.lot (tenant_id, member_id, order_id, order_total, order_refunded, minor_units, rate, granted,
+                            reversed, remaining, earned_at, expires_at)
+    SELECT :tenant, member_id, order_id, total, refunded, :minor_units::bigint, :rate::bigint, points,
+           0, points, earned_at, expires_at
     FROM net ORDER BY n
     ON CONFLICT (tenant_id, order_id) DO NOTHING
     RETURNING id, member_id, order_id, granted, earned_at

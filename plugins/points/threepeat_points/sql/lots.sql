@@ -1,5 +1,5 @@
 -- What reversals may touch: lots with points left, and the lots of the refunded orders.
-SELECT id, member_id, order_id, order_total, order_refunded, rate, granted, reversed, remaining, expires_at
+SELECT id, member_id, order_id, order_total, order_refunded, minor_units, rate, granted, reversed, remaining, expires_at
 FROM points.lot
 WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[])
   AND (remaining > 0 OR order_id = ANY(:orders::text[]))

@@ -28,6 +28,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Text, nullable=False),
         sa.Column("order_total", sa.BigInteger, nullable=False),
         sa.Column("order_refunded", sa.BigInteger, nullable=False),
+        sa.Column("minor_units", sa.BigInteger, nullable=False),
         sa.Column("rate", sa.BigInteger, nullable=False),
         sa.Column("granted", sa.BigInteger, nullable=False),
         sa.Column("reversed", sa.BigInteger, nullable=False),

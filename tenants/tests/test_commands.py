@@ -1,0 +1,106 @@
+"""The commands tenant, key and tactic, run as their user runs them."""
+
+import os
+import re
+import subprocess
+import sys
+
+import pytest
+
+from threepeat.tenancy.keyring import new_line
+
+
+@pytest.fixture
+def threepeat(cluster, tmp_path):
+    with cluster.database() as name:
+        environment = {
+            **os.environ,
+            "COLUMNS": "200",
+            "THREEPEAT_DATA": str(tmp_path),
+            "THREEPEAT_KEYS": new_line().strip(),
+            "THREEPEAT_APP_URL": cluster.url("app", name),
+            "THREEPEAT_OWNER_URL": cluster.url("owner", name),
+            "THREEPEAT_OPS_URL": cluster.url("ops", name),
+            "THREEPEAT_ROLE_PREFIX": cluster.roles.app.removesuffix("_app"),
+        }
+
+        def run(*arguments, code=0):
+            done = subprocess.run(
+                [sys.executable, "-m", "threepeat.cli", "--log-level", "error", *arguments],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == code, done.stdout
+            assert "Traceback" not in done.stdout
+            return done.stdout
+
+        yield run
+
+
+def test_a_tenant_is_made_listed_and_its_tactic_switched_and_set(threepeat):
+    made = threepeat("tenant", "create", "tea", "--name", "Tea House", "--enable", "points")
+    assert re.search(r"^tp_live_1_[0-9a-f]{12}_\S{43}$", made, re.MULTILINE)
+    listed = threepeat("tenant", "list")
+    assert "Tea House" in listed
+    assert "CNY" in listed
+    tactics = threepeat("tactic", "list", "tea")
+    assert re.search(r"points .*tactic .*enabled .*1 .*10 % .*yes", tactics)
+    assert "3 tactics may be on" in tactics
+    assert '"points_per_unit": 2' in threepeat("tactic", "set", "tea", "points", "points_per_unit=2")
+    shown = threepeat("tactic", "set", "tea", "points", "expires_after_days=null", "--holdout", "5")
+    assert '"points_per_unit": 2' in shown
+    assert "5 %" in threepeat("tactic", "list", "tea")
+    assert "points is off" in threepeat("tactic", "disable", "tea", "points")
+    assert "points is on in slot 1" in threepeat("tactic", "enable", "tea", "points")
+
+
+def test_keys_are_made_listed_and_revoked(threepeat):
+    threepeat("tenant", "create", "tea")
+    secret = threepeat("key", "create", "tea", "--scope", "manage", "--scope", "read", "--name", "till").strip()
+    key_id = secret.split("_")[3]
+    listed = threepeat("key", "list", "tea")
+    assert re.search(rf"{key_id} .*till .*manage read", listed)
+    assert secret.split("_", 4)[4] not in listed
+    assert "is revoked" in threepeat("key", "revoke", "tea", key_id)
+    assert "no live key" in threepeat("key", "revoke", "tea", key_id, code=1)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("tenant", "create", "Tea House"), "slug: use 1 to 63 lower-case letters"),
+        (("tenant", "create", "tea"), "slug: 'tea' is taken"),
+        (("tenant", "create", "x", "--currency", "XYZW"), "currency: 'XYZW' is not an ISO 4217 code"),
+        (("tenant", "create", "x", "--timezone", "Mars/Base"), "timezone: 'Mars/Base' is not a time zone"),
+        (("tenant", "create", "x", "--plan", "gold"), "plan: there is no plan 'gold'"),
+        (("tenant", "create", "x", "--enable", "nope"), "there is no plugin 'nope'"),
+        (("key", "create", "nowhere", "--scope", "read"), "there is no tenant 'nowhere'"),
+        (("key", "create", "tea", "--scope", "root"), "scopes: choose from ingest, read, manage"),
+        (("tactic", "enable", "tea", "nope"), "there is no plugin 'nope'"),
+        (("tactic", "disable", "tea", "points"), "'points' is not on"),
+        (("tactic", "set", "tea", "points", "points_per_unit=0"), "settings.points_per_unit: "),
+        (("tactic", "set", "tea", "points", "colour=red"), "settings.colour: "),
+        (("tactic", "set", "tea", "points", "nonsense"), "nonsense: write name=value"),
+        (("tactic", "set", "tea", "points", "--holdout", "51"), "holdout_percent: choose 0 to 50"),
+        (("verify", "--tenant", "nowhere"), "there is no tenant 'nowhere'"),
+    ],
+)
+def test_what_cannot_be_done_is_said_in_one_line_with_exit_code_1(threepeat, arguments, says):
+    threepeat("tenant", "create", "tea")
+    assert says in " ".join(threepeat(*arguments, code=1).split())
+
+
+def test_a_forbidden_tactic_cannot_be_switched_on_until_it_is_allowed(threepeat):
+    threepeat("tenant", "create", "tea")
+    threepeat("tactic", "forbid", "tea", "points")
+    assert "does not allow 'points'" in threepeat("tactic", "enable", "tea", "points", code=1)
+    threepeat("tactic", "allow", "tea", "points")
+    assert "is on" in threepeat("tactic", "enable", "tea", "points")
+
+
+def test_doctor_and_db_status_find_a_sound_installation_sound(threepeat):
+    assert "safe to serve" in threepeat("doctor")
+    assert re.search(r"points .*ok", threepeat("db", "status"))
