@@ -20,7 +20,7 @@ $(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml)
 	@touch $@
 
 demo: $(STAMP) ## run everything with a simulated store; ORDERS=file MAP="order_id=… …" runs on real orders
-	$(BIN)/threepeat demo $(if $(ORDERS),--orders "$(ORDERS)" $(foreach item,$(MAP),--map $(item)))
+	$(BIN)/threepeat demo $(if $(ORDERS),--orders "$(ORDERS)" $(foreach item,$(MAP),--map $(item))) $(ARGS)
 
 test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a server of yours (a superuser's URL)
 	$(MAKE) check

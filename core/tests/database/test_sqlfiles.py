@@ -1,3 +1,4 @@
+import re
 from datetime import datetime
 from importlib.metadata import entry_points
 from importlib.resources import files
@@ -263,7 +264,7 @@ def test_whatever_passes_holds_one_statement_that_binds_the_tenant_outside_of_qu
     bare = by_hand("SELECT " + body).rstrip()
     assert ":tenant" in bare
     assert ";" not in bare.removesuffix(";")
-    assert "now()" not in bare
+    assert not re.search(r"\bnow\(\)", bare)
 
 
 def by_hand(body: str) -> str:

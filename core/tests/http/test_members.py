@@ -114,7 +114,7 @@ def test_ids_that_look_alike_are_different_members(
     alike = ["é", "e\u0301", "M1", "m1", "m1 ", "ｍ1"]
     for external_id in alike:
         manager.put(path(external_id), json={})
-    assert members(platform, tenant) == sorted(alike) or set(members(platform, tenant)) == set(alike)
+    assert sorted(members(platform, tenant)) == sorted(alike)
 
 
 @pytest.mark.parametrize("external_id", ["\0", "a\0b", "a" * 129, "😀" * 129])

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import orjson
 import typer
+from babel.numbers import get_currency_precision
 from rich.console import Console
 from rich.progress import track
 
@@ -48,6 +49,10 @@ def demo(
     mapping: Annotated[
         list[str] | None, typer.Option("--map", help="field=column, as for `threepeat import orders`.")
     ] = None,
+    currency: Annotated[str, typer.Option(help="Currency of those orders.")] = "CNY",
+    refund_prefix: Annotated[
+        str | None, typer.Option(help="Order ids that begin with this are refunds without an order.")
+    ] = None,
     once: Annotated[bool, typer.Option("--once", help="Stop when everything is up and served.")] = False,
 ) -> None:
     """Start database, API and worker, fill two stores, and say what to try. Ctrl-C stops everything.
@@ -76,7 +81,7 @@ def demo(
         if orders is None:
             stores = [_simulated(platform, url, trade) for trade in TRADES]
         else:
-            stores = [_real(platform, orders, mapping or [])]
+            stores = [_real(platform, orders, mapping or [], currency, refund_prefix)]
         _wait_served(platform, stores)
         _explain(platform, url, stores)
         if not once:
@@ -132,7 +137,9 @@ def _live(platform: "Platform", url: str, trade: Trade) -> "itertools.chain[obje
     return itertools.chain(send() for _ in itertools.repeat(None))
 
 
-def _real(platform: "Platform", file: Path, mapping: list[str]) -> "Tenant":
+def _real(
+    platform: "Platform", file: Path, mapping: list[str], currency: str, refund_prefix: str | None
+) -> "Tenant":
     from threepeat.cli.importing import send_orders  # noqa: PLC0415
     from threepeat.cli.orders_file import parse_mapping, read_orders  # noqa: PLC0415
     from threepeat.events.stores import open_store  # noqa: PLC0415
@@ -140,19 +147,24 @@ def _real(platform: "Platform", file: Path, mapping: list[str]) -> "Tenant":
     from threepeat.tenancy.errors import NotFound  # noqa: PLC0415
 
     fields = parse_mapping(item for given in mapping for item in given.split())
+    digits = get_currency_precision(currency)
     rejects = DatabaseConfig().data / f"{file.name}.rejects.csv"
     console.print(f"reading {file} …")
-    found, report = read_orders(file, fields, refund_prefix="C", reject_prefixes=("A",), rejects=rejects)
+    found, report = read_orders(file, fields, minor_digits=digits, refund_prefix=refund_prefix, rejects=rejects)
     try:
         with platform.database.directory() as connection:
             tenant = tenants.by_slug(connection, "orders")
     except NotFound:
-        tenant = open_store(platform, "orders", name=file.name, enable=_tactics(platform), by=BY)
+        tenant = open_store(
+            platform, "orders", name=file.name, currency=currency, enable=_tactics(platform), by=BY
+        )
     verdicts = send_orders(platform, {None: tenant}, found)
     if found:
         with platform.database.ops.begin() as ops:
             tenants.set_clock(ops, tenant.id, found[-1].occurred_at)
-    console.print(f"{report.rows} rows, {dict(verdicts)}; {report.rejected} rows not used, see {rejects}")
+    console.print(
+        f"{report.rows} rows: {verdicts.total()} orders and refunds; {report.rejected} rows not used, see {rejects}"
+    )
     return tenant
 
 

@@ -6,6 +6,9 @@ import sys
 import structlog
 import typer
 
+# Local variables stay out of the logs: they hold secrets and people's data.
+BRIEF = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+
 
 def configure(log_format: str, log_level: str) -> None:
     """Send structlog's and the standard library's records to standard error in one format.
@@ -27,9 +30,9 @@ def configure(log_format: str, log_level: str) -> None:
     ]
     renderer: list[structlog.typing.Processor]
     if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
-        renderer = [structlog.processors.dict_tracebacks, structlog.processors.JSONRenderer()]
+        renderer = [structlog.processors.ExceptionRenderer(BRIEF), structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer()]
+        renderer = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from types import FrameType
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -29,6 +29,7 @@ def serve(
     from threepeat.events.platform import Platform  # noqa: PLC0415
 
     with ExitStack() as stack:
+        stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
         Platform.open().database.dispose()  # say what is wrong before anything listens
         for _ in range(workers):
@@ -74,6 +75,20 @@ def worker(
         else:
             process.run()
         platform.database.dispose()
+
+
+@contextmanager
+def leaving_in_order() -> Iterator[None]:
+    """Let SIGTERM unwind the stack: uvicorn raises it again after its own shutdown, and children must end too."""
+
+    def leave(number: int, _frame: FrameType | None) -> NoReturn:
+        raise SystemExit(128 + number)
+
+    before = signal.signal(signal.SIGTERM, leave)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from sqlalchemy import Connection, text
 from threepeat.database.engine import Database
 from threepeat.database.lint import Hole, holes
 from threepeat.database.migrate import CORE, Source, State, status
+from threepeat.sdk.migrations import Roles
 
 OLDEST_MAJOR = 15
 DURABLE = ("fsync", "synchronous_commit", "full_page_writes")
@@ -15,6 +16,9 @@ ALMIGHTY = text("""
     SELECT current_user, rolname FROM pg_roles
     WHERE (rolsuper OR rolbypassrls) AND pg_has_role(current_user, oid, 'MEMBER')
     ORDER BY rolname <> current_user, rolname
+""")
+MORE_THAN_ONE_TENANT = text("""
+    SELECT rolname FROM pg_roles WHERE rolname = ANY(:names) AND pg_has_role(current_user, oid, 'MEMBER')
 """)
 
 
@@ -36,7 +40,7 @@ def check(database: Database, plugins: Sequence[Source]) -> dict[str, str]:
         BootError: Roles, durability, core's schema or core's tables are not as they must be.
     """
     with database.app.connect() as connection:
-        _roles(connection)
+        _roles(connection, database.urls.roles)
         _durability(connection)
         states = {found.schema: found.state for found in status(connection, database.urls.roles, [CORE, *plugins])}
         if states["core"] is not State.OK:
@@ -64,7 +68,7 @@ def _leaking(leaks: list[Hole]) -> dict[str, str]:
     return reasons
 
 
-def _roles(connection: Connection) -> None:
+def _roles(connection: Connection, roles: Roles) -> None:
     major = connection.dialect.server_version_info
     if major is None or int(major[0]) < OLDEST_MAJOR:
         raise BootError(f"PostgreSQL {OLDEST_MAJOR} or newer is needed")
@@ -73,6 +77,12 @@ def _roles(connection: Connection) -> None:
         app, name = almighty
         which = f"the app role {app}" if name == app else f"the role {name}, which the app role {app} may take on,"
         raise BootError(f"{which} is a superuser or bypasses row-level security")
+    name = connection.execute(text("SELECT current_user")).scalar_one()
+    if name != roles.app:
+        raise BootError(f"the app URL connects as {name}: the tenants' policies are made for {roles.app}")
+    wide = connection.execute(MORE_THAN_ONE_TENANT, {"names": [roles.owner, roles.ops]}).scalar()
+    if wide is not None:
+        raise BootError(f"the app role may take on {wide}, which sees every tenant: revoke that")
 
 
 def _durability(connection: Connection) -> None:

@@ -1,12 +1,16 @@
 """Where the database is and who connects to it."""
 
+import contextlib
 import json
+import os
 import secrets
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from pydantic import Field, model_validator
+import psycopg
+from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import URL, make_url
 
@@ -40,6 +44,11 @@ class DatabaseConfig(BaseSettings):
         description="The roles are {prefix}_app, {prefix}_owner and {prefix}_ops.",
     )
     pool_size: int = Field(default=10, ge=1, le=200, description="Connections that one process may hold.")
+
+    @field_validator("app_url", "owner_url", "ops_url", mode="before")
+    @classmethod
+    def _blank_is_unset(cls, value: object) -> object:
+        return value or None
 
     @model_validator(mode="after")
     def _all_or_none(self) -> Self:
@@ -80,8 +89,10 @@ def connect(config: DatabaseConfig) -> Urls:
     server = EmbeddedServer(config.data)
     server.start()
     roles = Roles.prefixed(config.role_prefix)
-    passwords = _passwords(config.data / "roles.json")
-    bootstrap(server.admin_url, DATABASE, roles, passwords)
+    fresh = {role: secrets.token_urlsafe(24) for role in ("owner", "app", "ops")}
+    passwords = Passwords(**json.loads(write_once(config.data / "roles.json", json.dumps(fresh))))
+    if not _answers(server.url(roles.ops, passwords.ops, DATABASE)):
+        bootstrap(server.admin_url, DATABASE, roles, passwords)
     return Urls(
         driver_url(server.url(roles.app, passwords.app, DATABASE)),
         driver_url(server.url(roles.owner, passwords.owner, DATABASE)),
@@ -95,9 +106,29 @@ def driver_url(url: str) -> URL:
     return make_url(url).set(drivername="postgresql+psycopg")
 
 
-def _passwords(file: Path) -> Passwords:
+def write_once(file: Path, content: str) -> str:
+    """Keep `content` in a file that only its owner may read, unless the file is there already.
+
+    Of several processes that do so at once exactly one writes, and all get what it wrote.
+
+    Returns:
+        What the file holds.
+    """
     if not file.exists():
-        fresh = {role: secrets.token_urlsafe(24) for role in ("owner", "app", "ops")}
-        file.touch(mode=0o600)
-        file.write_text(json.dumps(fresh))
-    return Passwords(**json.loads(file.read_text()))
+        file.parent.mkdir(parents=True, exist_ok=True)
+        handle, draft = tempfile.mkstemp(dir=file.parent)
+        with os.fdopen(handle, "w") as made:
+            made.write(content)
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, file)
+        Path(draft).unlink()
+    return file.read_text()
+
+
+def _answers(url: str) -> bool:
+    """Whether the roles and the database are there already."""
+    try:
+        psycopg.connect(url).close()
+    except psycopg.OperationalError:
+        return False
+    return True

@@ -7,6 +7,8 @@ from psycopg import sql
 
 from threepeat.sdk.migrations import Roles
 
+LOCK = 0x7EA9  # any constant: one process at a time makes the roles of a server
+
 
 @dataclass(frozen=True, slots=True)
 class Passwords:
@@ -27,6 +29,7 @@ def bootstrap(admin_url: str, database: str, roles: Roles, passwords: Passwords)
         passwords: Their passwords.
     """
     with psycopg.connect(admin_url, autocommit=True) as admin:
+        admin.execute("SELECT pg_advisory_lock(%s)", (LOCK,))
         for name, password in (
             (roles.owner, passwords.owner),
             (roles.app, passwords.app),

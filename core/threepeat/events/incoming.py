@@ -219,6 +219,9 @@ def _read_one(
     if sender not in event_class.senders:
         item.refuse(Verdict.INVALID, f"type: a {sender} may not send {envelope.type}")
         return
+    if item.subject is None and event_class.about_member:
+        item.refuse(Verdict.INVALID, f"subject: {envelope.type} is about a member, and none is named")
+        return
     if len(envelope.data) > MAX_DATA:
         item.refuse(Verdict.INVALID, f"data: more than {MAX_DATA} bytes")
         return

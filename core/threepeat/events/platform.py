@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy import TextClause
@@ -21,6 +22,8 @@ from threepeat.tenancy import settings, switches
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.switches import Activation
 from threepeat.tenancy.tenants import Tenant
+
+logger = structlog.get_logger(__name__)
 
 
 class KeyConfig(BaseSettings):
@@ -73,6 +76,10 @@ class Platform:
         config = config or DatabaseConfig()
         keys = keys or KeyConfig()
         registry = registry or Registry.discover()
+        if not config.embedded and keys.keys is None and keys.keys_file is None:
+            logger.warning(
+                "the secret keys are in a folder of this machine; others need the same", folder=config.data
+            )
         keyring = Keyring.read(keys.keys_file or config.data / "keys", keys.keys)
         database = Database(connect(config), pool_size=config.pool_size)
         try:

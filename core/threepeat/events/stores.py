@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from threepeat.events.platform import Platform
 from threepeat.tenancy import switches, tenants
+from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.tenants import Tenant
 
 
@@ -28,9 +29,11 @@ def open_store(
         by: Who does it.
 
     Raises:
-        TenancyError: A value is not acceptable or a tactic may not be switched on. The tenant stays: the
-            tactics can be switched on again.
+        TenancyError: A value is not acceptable or a tactic is not there: nothing was made.
     """
+    for plugin in enable:
+        if plugin not in platform.registry:
+            raise NotFound(f"there is no plugin {plugin!r}")
     with platform.database.ops.begin() as ops:
         tenant = tenants.create(
             ops,

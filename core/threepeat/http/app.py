@@ -85,7 +85,9 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     app.state.platform = platform
     app.state.door = Door(platform)
     for router in (ingest.router, members.router, tactics.router, me.router, *mounted):
-        app.include_router(router, responses={code: {"model": problems.Problem} for code in (401, 422)})
+        app.include_router(
+            router, responses={code: {"model": problems.Problem} for code in (401, 403, 404, 409, 422, 503)}
+        )
     app.include_router(_health(platform))
     problems.install(app)
     app.add_middleware(_Edge, max_body=config.max_body)

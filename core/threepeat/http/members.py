@@ -2,10 +2,10 @@
 
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import APIRouter, Depends, Request
 from pydantic import BaseModel, ConfigDict, Field
 
-from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
+from threepeat.http.calls import AppDoor, Call, bearer
 from threepeat.tenancy import keys, members
 
 router = APIRouter(prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)])
@@ -58,25 +58,16 @@ def get_member(request: Request, door: AppDoor, external_id: str) -> MemberView:
 
 
 @router.post("/{external_id}/token", response_model=TokenView, summary="Make a member token")
-def post_token(
-    request: Request,
-    door: AppDoor,
-    external_id: str,
-    key: IdempotencyKey = None,
-    wanted: TokenRequest | None = None,
-) -> Response:
-    """Make a short-lived token that the mini-program sends on this member's behalf."""
+def post_token(request: Request, door: AppDoor, external_id: str, wanted: TokenRequest | None = None) -> TokenView:
+    """Make a short-lived token that the mini-program sends on this member's behalf; nothing is stored."""
     life = timedelta(seconds=(wanted or TokenRequest()).expires_in)
 
-    def work(call: Call) -> Response:
-        def make() -> TokenView:
-            member = members.get(call.scope, external_id)
-            token, expires_at = keys.sign_token(
-                call.platform.keyring, call.tenant.id, member.id, member.external_id, life
-            )
-            return TokenView(token=token, expires_at=expires_at)
-
-        return once(call, key, {"token": external_id, "life": life}, make)
+    def work(call: Call) -> TokenView:
+        member = members.get(call.scope, external_id)
+        token, expires_at = keys.sign_token(
+            call.platform.keyring, call.tenant.id, member.id, member.external_id, life
+        )
+        return TokenView(token=token, expires_at=expires_at)
 
     return door.manage(request, work)
 

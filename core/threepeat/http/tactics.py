@@ -6,7 +6,6 @@ from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
-from threepeat.plugins import Installed
 from threepeat.tenancy import settings, switches
 from threepeat.tenancy.switches import Activation, SwitchState
 
@@ -29,6 +28,9 @@ class TacticView(BaseModel):
     settings: dict[str, Any] = Field(description="What was set; the rest has its default. Secrets are left out.")
     secrets: dict[str, bool] = Field(description="For each secret setting, whether it is set.")
     settings_schema: dict[str, Any]
+    quarantined: str | None = Field(
+        default=None, description="Why it may not run; it can be switched off or swapped."
+    )
     revision: int = Field(description="Name it when you save settings.")
 
 
@@ -65,10 +67,12 @@ def list_tactics(request: Request, door: AppDoor) -> TacticList:
         cap, permitted = switches.allowed(call.scope, call.tenant, call.platform.registry)
         found = switches.activations(call.scope)
         views = [
-            _view(plugin, found.get(plugin.id), allowed=plugin.id in permitted)
+            _view(call, plugin.id, found.get(plugin.id), allowed=plugin.id in permitted)
             for plugin in call.platform.registry
             if plugin.manifest.kind == "tactic"
         ]
+        stuck = (name for name in call.platform.registry.quarantined if name in found and found[name].slot)
+        views += [_view(call, name, found[name], allowed=False) for name in stuck]
         return TacticList(cap=cap, tactics=views)
 
     return door.read(request, work)
@@ -96,7 +100,7 @@ def enable_tactic(
                 act=call.platform.act,
                 replace=replace,
             )
-            return _view(call.platform.registry[tactic], activation, allowed=True)
+            return _view(call, tactic, activation, allowed=True)
 
         return once(call, key, {"enable": tactic, "replace": replace}, make)
 
@@ -117,7 +121,7 @@ def disable_tactic(request: Request, door: AppDoor, tactic: str, key: Idempotenc
                 by=call.caller.principal,
                 act=call.platform.act,
             )
-            return _view(call.platform.registry[tactic], activation, allowed=True)
+            return _view(call, tactic, activation, allowed=True)
 
         return once(call, key, {"disable": tactic}, make)
 
@@ -140,24 +144,35 @@ def put_settings(request: Request, door: AppDoor, tactic: str, wanted: SettingsR
             holdout_percent=wanted.holdout_percent,
             by=call.caller.principal,
         )
-        return _view(call.platform.registry[tactic], activation, allowed=True)
+        return _view(call, tactic, activation, allowed=True)
 
     return door.manage(request, work)
 
 
-def _view(plugin: Installed, activation: Activation | None, *, allowed: bool) -> TacticView:
-    model = plugin.plugin.settings_model
-    values, secrets = settings.visible(model, activation.settings if activation else {})
+def _view(call: Call, plugin_id: str, activation: Activation | None, *, allowed: bool) -> TacticView:
+    registry = call.platform.registry
+    shown: dict[str, Any]
+    if plugin_id in registry:
+        plugin = registry[plugin_id]
+        model = plugin.plugin.settings_model
+        values, secrets = settings.visible(model, activation.settings if activation else {})
+        shown = {
+            "title": str(plugin.manifest.title),
+            "summary": str(plugin.manifest.summary),
+            "settings": values,
+            "secrets": secrets,
+            "settings_schema": model.model_json_schema(),
+        }
+    else:
+        reason = registry.quarantined[plugin_id].reason
+        shown = {"title": plugin_id, "summary": "", "settings": {}, "secrets": {}, "settings_schema": {}}
+        shown["quarantined"] = reason
     return TacticView(
-        id=plugin.id,
-        title=str(plugin.manifest.title),
-        summary=str(plugin.manifest.summary),
+        id=plugin_id,
         state=activation.state if activation else SwitchState.OFF,
         allowed=allowed,
         slot=activation.slot if activation else None,
         holdout_percent=activation.holdout_percent if activation else 0,
-        settings=values,
-        secrets=secrets,
-        settings_schema=model.model_json_schema(),
         revision=activation.revision if activation else FIRST_REVISION,
+        **shown,
     )

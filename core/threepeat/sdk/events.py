@@ -60,11 +60,13 @@ class Envelope:
 class Event(Struct, frozen=True, kw_only=True, gc=False):
     """Base of all events.
 
-    Subclasses set `type` and, where it is not the shop's server, `senders`.
+    Subclasses set `type` and, where it is not the shop's server, `senders`. `about_member` is false for
+    facts that concern nobody in particular; all others need a subject.
     """
 
     type: ClassVar[str] = ""
     senders: ClassVar[frozenset[Sender]] = SERVER
+    about_member: ClassVar[bool] = True
 
     envelope: Envelope | None = None
 
@@ -379,6 +381,7 @@ class ProductUpdated(Event, frozen=True, kw_only=True):
     """A product of the catalogue changed. It is about no member."""
 
     type: ClassVar[str] = "product.updated"
+    about_member: ClassVar[bool] = False
     sku: Id
     name: Text = ""
     category: Text = ""

@@ -3,8 +3,7 @@
 import base64
 import os
 import secrets
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from pathlib import Path
 
@@ -12,6 +11,8 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from threepeat.database.config import write_once
 
 NONCE = 12
 PREFIX = "sealed.1"
@@ -29,7 +30,7 @@ class Keyring:
         keys: Key bytes by key id, newest first.
     """
 
-    keys: dict[str, bytes]
+    keys: dict[str, bytes] = field(repr=False)
 
     @classmethod
     def read(cls, file: Path, value: str | None = None) -> "Keyring":
@@ -43,10 +44,7 @@ class Keyring:
             ValueError: A line is malformed or a key has not 32 bytes.
         """
         if value is None:
-            if not file.exists():
-                file.parent.mkdir(parents=True, exist_ok=True)
-                _make_file(file)
-            value = file.read_text()
+            value = write_once(file, new_line())
         keys: dict[str, bytes] = {}
         for line in value.replace(",", "\n").split():
             name, _, encoded = line.partition(":")
@@ -102,18 +100,6 @@ class Keyring:
         if name not in self.keys:
             raise SealError(f"the key {name!r} that sealed this value is not in the keyring")
         return _decrypt(_derived(self.keys[name], "seal"), wrapped, place)
-
-
-def _make_file(file: Path) -> None:
-    """Make the file whole: of processes that start at once, one makes it and none reads half of it."""
-    draft = file.with_name(f".{file.name}.{secrets.token_hex(8)}")
-    with os.fdopen(os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as made:
-        made.write(new_line())
-    try:
-        with suppress(FileExistsError):
-            os.link(draft, file)
-    finally:
-        draft.unlink()
 
 
 def new_line() -> str:

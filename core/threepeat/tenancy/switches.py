@@ -2,7 +2,7 @@
 
 import secrets
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -44,7 +44,7 @@ class Activation:
     state: SwitchState
     slot: int | None
     holdout_percent: int
-    holdout_key: bytes
+    holdout_key: bytes = field(repr=False)
     settings: Mapping[str, Any]
     settings_version: int
     revision: int
@@ -52,7 +52,7 @@ class Activation:
 
 READ = text("SELECT * FROM core.activation WHERE tenant_id = :tenant")
 LOCK = text("""
-    SELECT plugin, state FROM core.activation
+    SELECT plugin, state, slot FROM core.activation
     WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
 """)
 ALLOWANCE = text("""
@@ -153,13 +153,11 @@ def enable(
     cap, _ = allowed(scope, tenant, registry)
     # A row that is there can be locked: whoever enables the same plugin at the same time has to wait.
     scope.run(PREPARE, **_fresh(plugin, by))
-    locked = {
-        row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id, *([replace] if replace else [])])
-    }
-    if locked.get(plugin_id) != SwitchState.ENABLED:
+    wanted = [plugin_id, *([replace] if replace else [])]
+    locked = {row.plugin: row for row in scope.run(LOCK, plugins=wanted)}
+    if locked[plugin_id].state != SwitchState.ENABLED:
         if replace is not None:
-            standing = replace in registry and registry[replace].manifest.kind == "tactic"
-            if locked.get(replace) != SwitchState.ENABLED or not standing:
+            if replace not in locked or locked[replace].slot is None:
                 raise Invalid("replace", f"{replace!r} is not a tactic that is on")
             _close(scope, tenant, registry, replace, by=by, act=act)
         for need in plugin.manifest.requires:
@@ -171,11 +169,13 @@ def enable(
 def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, by: str, act: Act) -> Activation:
     """Switch a plugin off: at once if it owes nothing, else it is closing until it does not.
 
+    A quarantined plugin gives its slot back too; as it cannot be asked what it owes, it stays closing.
+
     Raises:
         NotFound: The tenant never had it.
         Invalid: An enabled tactic stands on it.
     """
-    if plugin_id not in registry:
+    if plugin_id not in registry and plugin_id not in registry.quarantined:
         raise NotFound(f"{plugin_id!r} is not on")
     locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
     if plugin_id not in locked:
@@ -295,8 +295,10 @@ def _switch_on(scope: Scope, tenant: Tenant, plugin: Installed, *, cap: int, by:
 
 
 def _close(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, by: str, act: Act) -> None:
-    plugin = registry[plugin_id]
     scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.CLOSING, by=by)
+    if plugin_id in registry.quarantined:
+        return
+    plugin = registry[plugin_id]
     act(scope, tenant, plugin, "on_closing")
     if not list(act(scope, tenant, plugin, "open_obligations")):
         scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.OFF, by=by)

@@ -1,9 +1,8 @@
 """What points tell the rest of the platform."""
 
-from datetime import datetime
 from typing import ClassVar
 
-from threepeat.sdk.events import PLUGIN, Event, Sender
+from threepeat.sdk.events import PLUGIN, Event, Id, Instant, Sender
 
 
 class PointsEarned(Event, frozen=True, kw_only=True):
@@ -12,6 +11,6 @@ class PointsEarned(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "points.earned"
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
-    order_id: str
+    order_id: Id
     points: int
-    expires_at: datetime | None = None
+    expires_at: Instant | None = None

@@ -1,0 +1,101 @@
+"""The tutorial works as it stands: its commands are run, and what it shows is what they print."""
+
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import pytest
+
+from threepeat.database.embedded import EmbeddedServer
+
+TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "first-store.md"
+PORT = "8000"
+SECONDS = 120
+
+RUN = re.compile(r"^<!-- run -->\n```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+SHOWN = re.compile(r"^```(?:json|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
+CHANGING = re.compile(r'tp_live_\S+|(?<="created_at":")[^"]*')
+
+
+def free_port():
+    with socket.create_server(("127.0.0.1", 0)) as probe:
+        return str(probe.getsockname()[1])
+
+
+def clean_environment():
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("THREEPEAT_")}
+    return {**kept, "PATH": f"{Path(sys.executable).parent}{os.pathsep}{kept['PATH']}", "NO_COLOR": "1"}
+
+
+@contextmanager
+def folder():
+    """A folder that PostgreSQL's account may enter, unlike pytest's own; its server is stopped at the end."""
+    made = Path(tempfile.mkdtemp(prefix="threepeat-docs-"))
+    made.chmod(0o755)
+    try:
+        yield made
+    finally:
+        EmbeddedServer(made / "first-store").stop()
+        shutil.rmtree(made)
+
+
+def end_group(leader):
+    """End what a process that leads a group of its own has left behind."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        with suppress(ProcessLookupError):
+            os.killpg(leader.pid, number)
+            until = time.monotonic() + 20
+            while time.monotonic() < until:
+                leader.poll()
+                os.killpg(leader.pid, 0)
+                time.sleep(0.05)
+
+
+def run(script, cwd):
+    with (cwd / "out").open("w+", encoding="utf-8") as out:
+        with subprocess.Popen(
+            ["bash", "-euo", "pipefail", "-c", script],
+            cwd=cwd,
+            env=clean_environment(),
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        ) as bash:
+            try:
+                with suppress(subprocess.TimeoutExpired):
+                    bash.wait(SECONDS)
+            finally:
+                code = bash.returncode
+                end_group(bash)
+        out.seek(0)
+        return code, out.read()
+
+
+@pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl")), reason="the tutorial is written for bash and curl"
+)
+def test_the_tutorial_gives_what_it_shows():
+    text = TUTORIAL.read_text("utf-8")
+    blocks = RUN.findall(text)
+    assert len(blocks) > 8
+    assert sum(PORT in block for block in blocks) == 2
+    with folder() as cwd:
+        code, printed = run("\n".join(blocks).replace(PORT, free_port()), cwd)
+        assert code == 0, printed
+    found = CHANGING.sub("…", printed)
+    shown = [line for block in SHOWN.findall(text) for line in block.splitlines()]
+    assert [line for line in shown if CHANGING.sub("…", line) not in found] == []
+    balances = [json.loads(found) for found in re.findall(r'\{"available":.*?\}', printed)]
+    assert [(one["available"], one["debt"]) for one in balances] == [(128, 0), (99, 0)]
+    (history,) = re.findall(r'\{"entries":.*?"next":null\}', printed)
+    assert [entry["points"] for entry in json.loads(history)["entries"]] == [-29, 128]
