@@ -5,7 +5,7 @@ keep the order, keep the buyer's summary, grant a lot, write the journal; one tr
 """
 
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 
 from sqlalchemy import BigInteger, DateTime, Engine, ForeignKey, UniqueConstraint, select
 from sqlalchemy.dialects.postgresql import JSONB
@@ -16,7 +16,7 @@ LIFE = timedelta(days=730)
 
 
 class Base(DeclarativeBase):
-    type_annotation_map = {
+    type_annotation_map: ClassVar = {
         int: BigInteger,
         datetime: DateTime(timezone=True),
         dict[str, Any]: JSONB,

@@ -205,8 +205,8 @@ class Bench:
                     row = connection.execute(
                         "SELECT min(c.position), s.head, count(l.id) FROM core.stream s"
                         " JOIN core.cursor c USING (tenant_id)"
-                        " LEFT JOIN LATERAL (SELECT id FROM core.outbox o WHERE o.tenant_id = s.tenant_id LIMIT 1) l"
-                        " ON true WHERE s.tenant_id = %s GROUP BY s.head",
+                        " LEFT JOIN LATERAL (SELECT id FROM core.outbox o WHERE o.tenant_id = s.tenant_id LIMIT 1)"
+                        " l ON true WHERE s.tenant_id = %s GROUP BY s.head",
                         (tenant_id,),
                     ).fetchone()
                     if row and row[0] == row[1] and not row[2]:
@@ -270,9 +270,8 @@ def main() -> None:
     size = sum(len(orjson.dumps(event)) for event in events[:20_000]) / min(20_000, len(events))
     share = len(events) // 5
     samples = {1: events[: max(2000, share // 20)], 100: events[:share], 1000: events[: 2 * share]}
-    console.print(
-        f"{len(events)} events, {size:.0f} bytes on average, {source}; {machine.processor() or machine.machine()}, {os.cpu_count()} cores"
-    )
+    host = f"{machine.machine()}, {os.cpu_count()} cores"
+    console.print(f"{len(events)} events, {size:.0f} bytes on average, {source}; {host}")
     rows: list[tuple[str, int, float]] = []
     with ExitStack() as stack:
         bench = Bench(stack)

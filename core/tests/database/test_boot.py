@@ -104,7 +104,7 @@ def test_an_app_role_that_may_become_one_above_the_policies_is_refused(ground: G
 def test_an_app_role_that_may_become_the_owner_is_refused(ground: Ground):
     with (
         ground.spoilt("GRANT {owner} TO {app}", "REVOKE {owner} FROM {app}"),
-        pytest.raises(BootError, match="the policy everywhere opens it to the app beyond its tenant"),
+        pytest.raises(BootError, match="_owner, which sees every tenant: revoke that"),
     ):
         ground.open()
     assert ground.boots()

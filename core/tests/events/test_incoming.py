@@ -601,3 +601,14 @@ def test_the_corpus_of_senders_would_notice_a_type_that_is_opened_by_mistake(
 def test_the_envelope_has_no_field_that_core_fills() -> None:
     fields = {field.name for field in msgspec.structs.fields(CloudEvent)}
     assert fields.isdisjoint({"position", "member", "member_id", "depth", "received_at", "tenant_id"})
+
+
+@pytest.mark.parametrize("event", CLASSES, ids=lambda event: event.type)
+def test_a_fact_about_a_member_needs_its_subject(event: type[Event]) -> None:
+    sender = next(iter(event.senders))
+    (item,) = judged(without(envelope(event.type, data=data_of(event)), "subject"), sender=sender)
+    if event.about_member:
+        assert item.verdict is Verdict.INVALID
+        assert item.reason == f"subject: {event.type} is about a member, and none is named"
+    else:
+        assert item.verdict is Verdict.ACCEPTED

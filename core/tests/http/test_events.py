@@ -264,13 +264,17 @@ PLACES: dict[str, bytes] = {
     b'{"page":"p","x":[{"y":HERE}]}}',
     "data": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":"m","data":HERE}',
     "id": b'{"specversion":"1.0","id":HERE,"source":"s","type":"page.viewed","subject":"m","data":{"page":"p"}}',
-    "source": b'{"specversion":"1.0","id":"h","source":HERE,"type":"page.viewed","data":{"page":"p"}}',
+    "source": b'{"specversion":"1.0","id":"h","source":HERE,"type":"page.viewed","subject":"m",'
+    b'"data":{"page":"p"}}',
     "subject": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":HERE,'
     b'"data":{"page":"p"}}',
     "type": b'{"specversion":"1.0","id":"h","source":"s","type":HERE,"subject":"m","data":{"page":"p"}}',
-    "time": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","time":HERE,"data":{"page":"p"}}',
-    "specversion": b'{"specversion":HERE,"id":"h","source":"s","type":"page.viewed","data":{"page":"p"}}',
-    "extension": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","x":HERE,"data":{"page":"p"}}',
+    "time": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":"m","time":HERE,'
+    b'"data":{"page":"p"}}',
+    "specversion": b'{"specversion":HERE,"id":"h","source":"s","type":"page.viewed","subject":"m",'
+    b'"data":{"page":"p"}}',
+    "extension": b'{"specversion":"1.0","id":"h","source":"s","type":"page.viewed","subject":"m","x":HERE,'
+    b'"data":{"page":"p"}}',
     "whole": b"HERE",
 }
 ROOTS = {place: place for place in ("id", "source", "subject", "type", "time", "specversion")} | {"extension": "x"}
@@ -539,7 +543,10 @@ def test_hostile_headers_get_a_refusal_and_never_a_5xx_or_a_header_of_theirs(
         ending = b"" if b"Content-Length" in line else b"\r\nContent-Length: 2"
         connection.sendall(b"POST /v1/events HTTP/1.1\r\nHost: x\r\nConnection: close\r\n" + line + ending)
         connection.sendall(b"\r\n\r\n{}")
-        answer = connection.makefile("rb").read()
+        try:
+            answer = connection.makefile("rb").read()
+        except ConnectionResetError:
+            return  # hung up on before it had sent all: a refusal too
     assert answer.split(b" ", 2)[1] in {b"400", b"401", b"413", b"422", b"431"}, answer
     assert b"x-evil" not in answer.lower()
 

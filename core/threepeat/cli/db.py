@@ -69,11 +69,15 @@ def upgrade() -> None:
     """Bring core's schema and every plugin's up to date."""
     urls: Urls = connect(DatabaseConfig())
     database = Database(urls)
-    before = migrate.upgrade(database.owner, urls.roles, [migrate.CORE, *sources(Registry.discover())])
+    before, failed = migrate.upgrade_all(database.owner, urls.roles, sources(Registry.discover()))
     database.dispose()
     for one in before:
         moved = "" if one.state is migrate.State.OK else f" (was {one.current or 'not there'})"
         typer.echo(f"{one.schema}: {one.head}{moved}")
+    for schema, reason in failed.items():
+        typer.echo(f"{schema}: {reason}", err=True)
+    if failed:
+        raise typer.Exit(1)
 
 
 @app.command()

@@ -163,7 +163,7 @@ def _real(
         with platform.database.ops.begin() as ops:
             tenants.set_clock(ops, tenant.id, found[-1].occurred_at)
     console.print(
-        f"{report.rows} rows: {verdicts.total()} orders and refunds; {report.rejected} rows not used, see {rejects}"
+        f"{report.rows} rows: {verdicts.total()} orders and refunds; {report.rejected} not used, see {rejects}"
     )
     return tenant
 

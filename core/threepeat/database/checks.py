@@ -1,6 +1,6 @@
 """What must hold before a process may serve: durable settings, harmless roles, closed tables."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
@@ -26,12 +26,13 @@ class BootError(RuntimeError):
     """The process must not serve; the message says what to change."""
 
 
-def check(database: Database, plugins: Sequence[Source]) -> dict[str, str]:
+def check(database: Database, plugins: Sequence[Source], *, away: Collection[str] = ()) -> dict[str, str]:
     """Refuse to serve an unsafe database, and say which plugins have to wait.
 
     Args:
         database: The pools to check with.
         plugins: The schemas of the installed plugins.
+        away: Names of plugins that are quarantined already: holes in their schemas stop nobody else.
 
     Returns:
         The reason for each plugin whose own schema is unsafe or not migrated.
@@ -47,10 +48,10 @@ def check(database: Database, plugins: Sequence[Source]) -> dict[str, str]:
             raise BootError(f"core's schema is {states['core']}: run `threepeat db upgrade`")
         leaks = holes(connection, database.urls.roles)
     names = {source.schema for source in plugins}
-    core_leaks = [hole for hole in leaks if hole.schema not in names]
+    core_leaks = [hole for hole in leaks if hole.schema not in names and hole.schema not in away]
     if core_leaks:
         raise BootError("tenants are not closed against each other:\n" + "\n".join(map(str, core_leaks)))
-    return {**_unmigrated(states), **_leaking(leaks)}
+    return {**_unmigrated(states), **_leaking([hole for hole in leaks if hole.schema in names])}
 
 
 def _unmigrated(states: dict[str, State]) -> dict[str, str]:

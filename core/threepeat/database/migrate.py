@@ -79,6 +79,22 @@ def upgrade(owner: Engine, roles: Roles, sources: Sequence[Source], *, revision:
     return before
 
 
+def upgrade_all(owner: Engine, roles: Roles, plugins: Sequence[Source]) -> tuple[list[Status], dict[str, str]]:
+    """Bring core and every plugin up to date; a plugin that fails stays as it was and stops no other.
+
+    Returns:
+        The states before the run, and the reason for each plugin that could not be upgraded.
+    """
+    before = upgrade(owner, roles, [CORE])
+    failed: dict[str, str] = {}
+    for source in plugins:
+        try:
+            before += upgrade(owner, roles, [source])
+        except Exception as error:  # noqa: BLE001 - a stranger's migration may raise anything
+            failed[source.schema] = f"its migration failed: {str(error).splitlines()[0]}"
+    return before, failed
+
+
 def downgrade(owner: Engine, roles: Roles, source: Source, *, revision: str = "base") -> None:
     """Take a schema back; data in dropped tables is gone."""
     with (

@@ -83,9 +83,11 @@ class Platform:
         keyring = Keyring.read(keys.keys_file or config.data / "keys", keys.keys)
         database = Database(connect(config), pool_size=config.pool_size)
         try:
+            failed: dict[str, str] = {}
             if upgrade or config.embedded:
-                migrate.upgrade(database.owner, database.urls.roles, [migrate.CORE, *sources(registry)])
-            registry = registry.quarantine(checks.check(database, sources(registry)))
+                _, failed = migrate.upgrade_all(database.owner, database.urls.roles, sources(registry))
+            reasons = checks.check(database, sources(registry), away=registry.quarantined)
+            registry = registry.quarantine({**reasons, **failed})
         except BaseException:
             database.dispose()
             raise
