@@ -166,7 +166,7 @@ def test_settings_permissions_and_passwords(server: EmbeddedServer, folder: Path
 
 
 def test_two_processes_start_at_once(server: EmbeddedServer, folder: Path) -> None:
-    body = "server.start()\nprint(server.status().pid)\nsys.stdin.read()"
+    body = "server.start()\nprint(server.status().pid, flush=True)\nsys.stdin.read()"
     starters = [run_script(folder / "data", body, stdin=subprocess.PIPE) for _ in range(2)]
     pids = {int(starter.stdout.readline()) for starter in starters if starter.stdout}
     for starter in starters:

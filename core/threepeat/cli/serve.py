@@ -1,10 +1,12 @@
 """`threepeat serve` and `threepeat worker`: the processes that do the work."""
 
+import os
 import signal
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import Annotated, NoReturn
 
@@ -24,11 +26,14 @@ def serve(
 
     Without THREEPEAT_APP_URL it also runs the embedded PostgreSQL, and restarts it should it die.
     """
-    import uvicorn  # noqa: PLC0415
-
-    from threepeat.events.platform import Platform  # noqa: PLC0415
-
     with ExitStack() as stack:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(
+            TemporaryDirectory(prefix="threepeat-metrics-")
+        )
+        import uvicorn  # noqa: PLC0415
+
+        from threepeat.events.platform import Platform  # noqa: PLC0415
+
         stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
         Platform.open().database.dispose()  # say what is wrong before anything listens
@@ -56,14 +61,21 @@ def app() -> object:
 
 def worker(
     drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing waits any more.")] = False,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=1, max=65535, help="Serve this worker's Prometheus metrics on 127.0.0.1.")
+    ] = None,
 ) -> None:
     """Hand the events to the tactics, until SIGTERM or Ctrl-C. Run as many as you like."""
+    from prometheus_client import start_http_server  # noqa: PLC0415
+
     from threepeat.events.platform import Platform  # noqa: PLC0415
     from threepeat.worker.loop import Worker  # noqa: PLC0415
 
     with supervised_database():
         platform = Platform.open()
         process = Worker(platform)
+        if metrics_port is not None:
+            start_http_server(metrics_port, "127.0.0.1")
 
         def stop(_number: int, _frame: FrameType | None) -> None:
             process.stop()
