@@ -243,8 +243,7 @@ def test_stale_pid_file_naming_a_live_process(server: EmbeddedServer, folder: Pa
     old = server.status().pid
     assert old is not None
     os.kill(old, signal.SIGKILL)
-    wait_for(lambda: processes(data) == set())
-    assert not server.status().running
+    wait_for(lambda: processes(data) == set() and not server.status().running)
 
     owner = (data / "postgresql").stat()
     account = {"user": owner.st_uid, "group": owner.st_gid, "extra_groups": []} if os.geteuid() == 0 else {}
