@@ -312,12 +312,20 @@ def test_unusable_data_folder(folder: Path) -> None:
 
 
 @root_only
-def test_unreachable_parent_is_named(folder: Path) -> None:
+def test_a_folder_of_roots_own_is_stood_in_for(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     closed = folder / "closed"
     closed.mkdir(mode=0o700)
-    with pytest.raises(EmbeddedError, match=rf"cannot enter {closed}: .*THREEPEAT_DATA=/var/lib/threepeat"):
-        EmbeddedServer(closed / "data").start()
+    monkeypatch.setattr(embedded, "_SHARED", folder / "shared")
+    server = EmbeddedServer(closed / "data")
+    server.start()
+    try:
+        assert query(server.admin_url, "SELECT 1") == [(1,)]
+        assert EmbeddedServer(closed / "data").status().pid == server.status().pid
+        assert server.status().data.parent == folder / "shared"
+    finally:
+        server.stop()
     assert stat.S_IMODE(closed.stat().st_mode) == 0o700
+    assert list(closed.iterdir()) == []
 
 
 @root_only

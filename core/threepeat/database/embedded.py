@@ -88,11 +88,12 @@ class EmbeddedServer:
     serialised by a lock file. All of them must run under the same system account.
 
     Args:
-        data: The data folder; it is created by the first start.
+        data: The data folder; it is created by the first start. Where root's folders are closed to the account
+            that PostgreSQL runs as, a folder of the same name under /var/lib/threepeat stands in for it.
     """
 
     def __init__(self, data: Path) -> None:
-        self._data = data.resolve()
+        self._data = _enterable(data.resolve())
         self._pgdata = self._data / "postgresql"
         self._log = self._data / "postgresql.log"
         self._password = self._data / "postgres.password"
@@ -110,7 +111,7 @@ class EmbeddedServer:
             if blocked := account.blocked(self._data):
                 raise EmbeddedError(
                     f"PostgreSQL does not run as root, and the account it runs as (uid {account.uid}) cannot "
-                    f"enter {blocked}: choose another data folder, for example THREEPEAT_DATA={_SHARED}"
+                    f"enter {blocked}: choose another data folder with THREEPEAT_DATA"
                 )
             began = time.monotonic()
             programs: Path | None = None
@@ -263,11 +264,7 @@ class EmbeddedServer:
             owner = self._pgdata.stat()
             if owner.st_uid != 0:
                 return _Account(owner.st_uid, owner.st_gid)
-        for name in ("postgres", "nobody"):
-            with contextlib.suppress(KeyError):
-                entry = pwd.getpwnam(name)
-                return _Account(entry.pw_uid, entry.pw_gid)
-        raise EmbeddedError("PostgreSQL does not run as root: create a system account named postgres")
+        return _unprivileged()
 
     def _prepare(self, account: "_Account", programs: Path) -> None:
         version = self._pgdata / "PG_VERSION"
@@ -435,6 +432,25 @@ class _Account:
             group=self.gid,
             extra_groups=None if self.uid is None else [],
         )
+
+
+def _unprivileged() -> _Account:
+    for name in ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return _Account(entry.pw_uid, entry.pw_gid)
+    raise EmbeddedError("PostgreSQL does not run as root: create a system account named postgres")
+
+
+def _enterable(data: Path) -> Path:
+    """Root's own folders are closed to PostgreSQL's account: its data then goes where both may be."""
+    if os.geteuid() != 0:
+        return data
+    there = next(folder for folder in (data, *data.parents) if folder.is_dir())
+    if not _unprivileged().blocked(there):
+        return data
+    digest = hashlib.sha256(os.fsencode(data)).hexdigest()[:12]
+    return _SHARED / f"{data.name}-{digest}"
 
 
 def _reap(process: subprocess.Popen[bytes]) -> None:
