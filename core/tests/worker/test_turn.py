@@ -311,3 +311,61 @@ def test_tenants_take_turns_however_much_one_of_them_has(platform, make_tenant, 
     assert "small" in recorder.seen()
     worker.drain()
     assert len(recorder.seen()) == 51
+
+
+def test_an_event_that_was_emitted_before_is_not_appended_again(platform, store, send, recorder):
+    from threepeat.events import log
+
+    send(store, "visit.made", "ann")
+    Worker(platform).drain()
+    with platform.database.tenant(store.id) as scope:
+        noted = scope.run(text("SELECT * FROM core.event WHERE tenant_id = :tenant AND type = 'noted'"))[0]
+        before = log.head(scope)
+        again = log.Emitted(noted.source, noted.id, Noted(depth_seen=0), noted.member_id, noted.occurred_at, 1)
+        fresh = log.Emitted(noted.source, "fresh", Noted(depth_seen=0), noted.member_id, noted.occurred_at, 1)
+        log.append(scope, [again, fresh])
+        scope.run(log.WAKE)
+        assert log.head(scope) == before + 1
+    Worker(platform).drain()
+    assert recorder.seen() == [0, 0]
+
+
+def test_fields_that_nobody_reads_are_not_fetched_and_those_that_somebody_reads_are(
+    open_platform, make_tenant, send, recorder
+):
+    class Glancing(Recorder):
+        manifest = Manifest(id="glancing", kind="tactic", title="G", summary="G.", holdout="none")
+
+        @hookimpl
+        def reactions(self):
+            yield when(OrderPaid, self.paid, unread={"lines"})
+
+        @hookimpl
+        def events(self):
+            return ()
+
+        def paid(self, _ctx, events):
+            self.calls.append(("lines", [len(event.lines) for event in events]))
+
+    order = {"order_id": "1", "total": 5, "currency": "CNY", "lines": [{"sku": "a", "quantity": 1, "amount": 5}]}
+    glancing = Glancing()
+    alone = open_platform(registry=Registry.load([("orders", orders), ("glancing", glancing)]))
+    store = make_tenant("tea", enable=("recorder",))
+    from threepeat.tenancy import switches
+
+    with alone.database.tenant(store.id) as scope:
+        switches.enable(scope, store, alone.registry, "glancing", by="test", act=alone.act)
+    send.batch(store, [send.event("order.paid", "ann", **order)])
+    Worker(alone).drain()
+    assert glancing.calls == [("lines", [0])]
+    both = open_platform(registry=Registry.load([("recorder", recorder), ("glancing", glancing)]))
+    send.batch(store, [send.event("order.paid", "ann", **{**order, "order_id": "2"})])
+    Worker(both).drain()
+    assert glancing.calls[-1] == ("lines", [1])
+
+
+def test_a_field_without_a_default_cannot_be_left_unread():
+    from threepeat.sdk import PluginError
+
+    with pytest.raises(PluginError, match="OrderPaid has no such field with a default"):
+        when(OrderPaid, lambda _ctx, _events: None, unread={"total"})

@@ -26,7 +26,8 @@ def made(kind: type[Event], position: int, member: int | None) -> Event:
 
 
 def handlers(kinds: list[type[Event]]) -> list[Handler]:
-    return [Handler("toy", number, kind, lambda *_: None, False) for number, kind in enumerate(kinds)]
+    nothing: frozenset[str] = frozenset()
+    return [Handler("toy", n, kind, lambda *_: None, always=False, unread=nothing) for n, kind in enumerate(kinds)]
 
 
 def logged(*entries: tuple[type[Event], int | None]) -> list[Event]:

@@ -47,6 +47,8 @@ def bootstrap(admin_url: str, database: str, roles: Roles, passwords: Passwords)
                 ("idle_in_transaction_session_timeout", "60s"),
                 ("lock_timeout", "10s"),
                 ("statement_timeout", "60s"),
+                # A plan cached while a table was small scans it from end to end once it is large.
+                ("plan_cache_mode", "force_custom_plan"),
             ):
                 admin.execute(
                     sql.SQL("ALTER ROLE {} SET {} = {}").format(

@@ -9,16 +9,18 @@ from hashlib import sha256
 from typing import Any, cast
 
 import structlog
-from sqlalchemy import TextClause, text
+from sqlalchemy import TextClause
 from structlog.typing import FilteringBoundLogger
 
 from threepeat.database.engine import Scope
 from threepeat.database.guard import GuardedSession
 from threepeat.database.sqlfiles import Statements
+from threepeat.events import log
+from threepeat.events.log import Emitted
 from threepeat.plugins import Installed
 from threepeat.sdk.context import Store
 from threepeat.sdk.errors import PluginError
-from threepeat.sdk.events import Event, event_data
+from threepeat.sdk.events import Event
 from threepeat.sdk.orders import Orders
 from threepeat.sdk.settings import PluginSettings
 from threepeat.tenancy import members
@@ -27,17 +29,6 @@ from threepeat.tenancy.switches import Activation
 
 MAX_DEPTH = 8
 """How long a chain of events that cause events may become."""
-
-SEND = text("""
-    INSERT INTO core.outbox (tenant_id, source, event_id, type, member_id, occurred_at, depth, data)
-    SELECT :tenant, :source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth,
-           CAST(sent.data AS jsonb)
-    FROM unnest(CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:members AS bigint[]),
-                CAST(:times AS timestamptz[]), CAST(:depths AS int[]), CAST(:datas AS text[])) WITH ORDINALITY
-         AS sent (id, type, member, occurred_at, depth, data, n)
-    ORDER BY sent.n
-""")
-WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,17 +41,6 @@ class Cause:
     """
 
     key: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class _Sent:
-    """An emitted event that waits for the end of the call."""
-
-    id: str
-    event: Event
-    member: int | None
-    occurred_at: datetime
-    depth: int
 
 
 class Gate:
@@ -108,7 +88,7 @@ class PluginContext:
         self._orders = orders
         self._member = member
         self._cause = cause
-        self._sent: list[_Sent] = []
+        self._sent: list[Emitted] = []
         self._ordinals: Counter[str] = Counter()
         self.tenant = store
         self.settings = settings
@@ -155,7 +135,7 @@ class PluginContext:
         return self._gate(member)
 
     def emit(self, event: Event, *, member: int | None, cause: Event | None = None) -> None:
-        """Buffer an event of the plugin's own; `finish` writes it."""
+        """Buffer an event of the plugin's own until the call has succeeded."""
         if type(event) not in self._plugin.events:
             raise PluginError(f"{self._plugin.id} emits {type(event).__name__} without declaring it in `events`")
         if cause is not None:
@@ -168,26 +148,18 @@ class PluginContext:
             raise PluginError(f"{MAX_DEPTH} events caused one another to get here: {event.type} may not follow")
         event_id = _event_id(self._plugin.id, key, self._ordinals[key])
         self._ordinals[key] += 1
-        self._sent.append(_Sent(event_id, event, member, when, depth))
+        self._sent.append(Emitted(f"plugin:{self._plugin.id}", event_id, event, member, when, depth))
 
     def finish(self) -> None:
-        """Write what is buffered; the caller's transaction carries it."""
+        """Write what a command left pending; the caller's transaction carries it."""
+        log.send(self._scope, self.take())
+
+    def take(self) -> list[Emitted]:
+        """Write pending objects, and hand over what was emitted."""
         if "db" in self.__dict__:
             self.db.finish()
-        if not self._sent:
-            return
-        self._scope.run(
-            SEND,
-            source=f"plugin:{self._plugin.id}",
-            ids=[sent.id for sent in self._sent],
-            types=[sent.event.type for sent in self._sent],
-            members=[sent.member for sent in self._sent],
-            times=[sent.occurred_at for sent in self._sent],
-            depths=[sent.depth for sent in self._sent],
-            datas=[event_data(sent.event) for sent in self._sent],
-        )
-        self._scope.run(WAKE)
-        self._sent.clear()
+        taken, self._sent = self._sent, []
+        return taken
 
 
 def _event_id(plugin: str, cause: str, ordinal: int) -> str:

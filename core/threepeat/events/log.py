@@ -1,21 +1,23 @@
-"""Reads the log for handlers, and moves the outbox into it."""
+"""Reads the log for handlers, and appends what plugins emit."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 import msgspec
 from sqlalchemy import text
 
 from threepeat.database.engine import Scope
 from threepeat.events.incoming import Catalogue
-from threepeat.sdk.events import Envelope, Event
+from threepeat.sdk.events import Envelope, Event, event_data
 
 READ = text("""
-    SELECT position, source, id, type, member_id, occurred_at, depth, data::text
-    FROM core.event
-    WHERE tenant_id = :tenant AND position > :after AND position <= :until
-      AND type = ANY(CAST(:types AS text[]))
-    ORDER BY position
+    SELECT e.position, e.source, e.id, e.type, e.member_id, e.occurred_at, e.depth,
+           CASE WHEN w.unread = '' THEN e.data ELSE e.data - string_to_array(w.unread, ',') END::text
+    FROM core.event e
+    JOIN unnest(CAST(:types AS text[]), CAST(:unread AS text[])) AS w (type, unread) ON w.type = e.type
+    WHERE e.tenant_id = :tenant AND e.position > :after AND e.position <= :until
+    ORDER BY e.position
 """)
 HEAD = text("SELECT head FROM core.stream WHERE tenant_id = :tenant")
 OUTBOX_WAITS = text("SELECT EXISTS (SELECT FROM core.outbox WHERE tenant_id = :tenant) AS waits")
@@ -42,6 +44,52 @@ MOVE = text("""
 """)
 
 
+# As in ingest, all are taken for new, and the statement is undone if the unique key shows that some are not.
+APPEND = text("""
+    WITH stream AS (
+        UPDATE core.stream SET head = head + :n WHERE tenant_id = :tenant RETURNING head - :n AS base
+    ), appended AS (
+        INSERT INTO core.event (tenant_id, position, source, id, type, member_id, occurred_at, depth, data)
+        SELECT :tenant, base + n, source, id, type, member_id, occurred_at, depth, CAST(data AS jsonb)
+        FROM stream, unnest(
+            CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:members AS bigint[]),
+            CAST(:times AS timestamptz[]), CAST(:depths AS int[]), CAST(:datas AS text[])
+        ) WITH ORDINALITY AS given (source, id, type, member_id, occurred_at, depth, data, n)
+        ON CONFLICT (tenant_id, source, id) DO NOTHING
+        RETURNING 1
+    )
+    SELECT count(*) AS appended FROM appended
+""")
+KNOWN = text("""
+    SELECT e.source, e.id
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS given (source, id)
+    JOIN core.event e ON e.tenant_id = :tenant AND e.source = given.source AND e.id = given.id
+""")
+SEND = text("""
+    INSERT INTO core.outbox (tenant_id, source, event_id, type, member_id, occurred_at, depth, data)
+    SELECT :tenant, sent.source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth,
+           CAST(sent.data AS jsonb)
+    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]),
+                CAST(:members AS bigint[]), CAST(:times AS timestamptz[]), CAST(:depths AS int[]),
+                CAST(:datas AS text[]))
+         WITH ORDINALITY AS sent (source, id, type, member, occurred_at, depth, data, n)
+    ORDER BY sent.n
+""")
+WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
+
+
+@dataclass(frozen=True, slots=True)
+class Emitted:
+    """An event that a plugin emitted and that is not in the log yet."""
+
+    source: str
+    id: str
+    event: Event
+    member: int | None
+    occurred_at: datetime
+    depth: int
+
+
 @dataclass(frozen=True, slots=True)
 class Unreadable:
     """An event in the log that no longer fits its class."""
@@ -59,14 +107,24 @@ def head(scope: Scope) -> int:
 
 
 def read(
-    scope: Scope, catalogue: Catalogue, after: int, until: int, types: Collection[str]
+    scope: Scope, catalogue: Catalogue, after: int, until: int, unread: Mapping[str, Collection[str]]
 ) -> tuple[list[Event], list[Unreadable]]:
-    """The events of some types between two positions, `after` excluded, in log order."""
+    """Events between two positions, `after` excluded, in log order.
+
+    Args:
+        unread: The wanted types, each with the fields that are left out.
+    """
     events: list[Event] = []
     unreadable: list[Unreadable] = []
     decoders = catalogue.decoders
     rows: Sequence[tuple[int, str, str, str, int | None, object, int, str]]
-    rows = scope.run(READ, after=after, until=until, types=sorted(types))  # type: ignore[assignment]
+    rows = scope.run(  # type: ignore[assignment]
+        READ,
+        after=after,
+        until=until,
+        types=list(unread),
+        unread=[",".join(sorted(fields)) for fields in unread.values()],
+    )
     for position, source, event_id, kind, member, occurred_at, depth, data in rows:
         try:
             event = decoders[kind].decode(data)
@@ -77,8 +135,45 @@ def read(
     return events, unreadable
 
 
+def append(scope: Scope, emitted: Sequence[Emitted]) -> None:
+    """Append what reactions emitted; the worker does so last before its commit.
+
+    An event whose id is in the log already is the same event, and is dropped.
+    """
+    if not emitted:
+        return
+    columns = _columns(emitted)
+    savepoint = scope.connection.begin_nested()
+    row = scope.one(APPEND, n=len(emitted), **columns)
+    if row is not None and row.appended == len(emitted):
+        savepoint.commit()
+        return
+    savepoint.rollback()
+    known = {(row.source, row.id) for row in scope.run(KNOWN, sources=columns["sources"], ids=columns["ids"])}
+    append(scope, [one for one in emitted if (one.source, one.id) not in known])
+
+
+def send(scope: Scope, emitted: Sequence[Emitted]) -> None:
+    """Put what a command emitted into the outbox: commands never wait for the stream row."""
+    if emitted:
+        scope.run(SEND, **_columns(emitted))
+        scope.run(WAKE)
+
+
+def _columns(emitted: Sequence[Emitted]) -> dict[str, list[object]]:
+    return {
+        "sources": [one.source for one in emitted],
+        "ids": [one.id for one in emitted],
+        "types": [one.event.type for one in emitted],
+        "members": [one.member for one in emitted],
+        "times": [one.occurred_at for one in emitted],
+        "depths": [one.depth for one in emitted],
+        "datas": [event_data(one.event) for one in emitted],
+    }
+
+
 def move_outbox(scope: Scope, most: int) -> bool:
-    """Append what plugins emitted to the log, under the tenant's stream row.
+    """Append what commands emitted to the log, under the tenant's stream row.
 
     Returns:
         Whether anything waited.

@@ -20,6 +20,7 @@ class Handler:
     event: type[Event]
     handle: Callable[[Context[Any], list[Any]], None]
     always: bool
+    unread: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +45,11 @@ class Table:
 
     def __init__(self, handlers: Mapping[str, tuple[Handler, ...]]) -> None:
         self.handlers = handlers
-        self.types = frozenset(h.event.type for found in handlers.values() for h in found)
+        self.unread: dict[str, frozenset[str]] = {}
+        """By type of the events that anybody handles: the fields that nobody reads."""
+        for handler in (one for found in handlers.values() for one in found):
+            others = self.unread.get(handler.event.type, handler.unread)
+            self.unread[handler.event.type] = handler.unread & others
 
 
 def call(plugin: str, function: Callable[[], T]) -> Outcome[T]:

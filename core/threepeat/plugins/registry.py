@@ -158,7 +158,14 @@ class Registry:
             if plugin.id in enabled:
                 for number, reaction in enumerate(plugin.reactions):
                     handlers.setdefault(plugin.id, []).append(
-                        Handler(plugin.id, number, reaction.event, reaction.handler, reaction.always)
+                        Handler(
+                            plugin.id,
+                            number,
+                            reaction.event,
+                            reaction.handler,
+                            reaction.always,
+                            reaction.unread,
+                        )
                     )
         return Table({name: tuple(found) for name, found in handlers.items()})
 

@@ -1,10 +1,13 @@
 """What the declaring hooks return."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+from msgspec import structs
+
 from threepeat.sdk.context import Context
+from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.orders import Orders
 
@@ -18,9 +21,16 @@ class Reaction:
     event: type[Event]
     handler: Callable[[Context[Any], list[Any]], None]
     always: bool
+    unread: frozenset[str]
 
 
-def when(event: type[E], handler: Callable[[Context[Any], list[E]], None], *, always: bool = False) -> Reaction:
+def when(
+    event: type[E],
+    handler: Callable[[Context[Any], list[E]], None],
+    *,
+    always: bool = False,
+    unread: Collection[str] = (),
+) -> Reaction:
     """React to an event class.
 
     Args:
@@ -31,8 +41,17 @@ def when(event: type[E], handler: Callable[[Context[Any], list[E]], None], *, al
         always: Deliver the event also for members of the comparison group and while the tactic is
             closing. Set it for reversals, deadlines and what was paid for; leave it off for whatever
             hands something out.
+        unread: Large fields that the handler does not look at, such as an order's `lines`. Where no
+            enabled plugin reads them they are not fetched, and have their default.
+
+    Raises:
+        PluginError: `unread` names a field that the class lacks or that has no default.
     """
-    return Reaction(event, handler, always)
+    defaults = {field.name for field in structs.fields(event) if not field.required}
+    for name in unread:
+        if name not in defaults:
+            raise PluginError(f"unread={name!r}: {event.__name__} has no such field with a default")
+    return Reaction(event, handler, always, frozenset(unread))
 
 
 @dataclass(frozen=True, slots=True)

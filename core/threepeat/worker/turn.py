@@ -11,6 +11,7 @@ from sqlalchemy.exc import DBAPIError
 from threepeat.database.engine import Scope
 from threepeat.events import log
 from threepeat.events.context import Cause, Gate
+from threepeat.events.log import Emitted
 from threepeat.events.platform import Platform
 from threepeat.plugins import Handler, Installed
 from threepeat.plugins.dispatch import call
@@ -76,9 +77,11 @@ def serve(platform: Platform, tenant: Tenant, *, most: int) -> Progress:
         head = log.head(scope)
         after = min(cursors.values(), default=head)
         until = min(head, after + most)
+        emitted: list[Emitted] = []
         if after < until:
-            _serve_plugins(platform, scope, tenant, on, cursors, after, until)
-    return Progress(until - after, moved or until < head)
+            emitted = _serve_plugins(platform, scope, tenant, on, cursors, after, until)
+            log.append(scope, emitted)
+    return Progress(until - after, moved or bool(emitted) or until < head)
 
 
 def _serve_plugins(
@@ -89,9 +92,10 @@ def _serve_plugins(
     cursors: Mapping[str, int],
     after: int,
     until: int,
-) -> None:
+) -> list[Emitted]:
     table = platform.registry.table(frozenset(on))
-    events, unreadable = log.read(scope, platform.catalogue, after, until, table.types)
+    events, unreadable = log.read(scope, platform.catalogue, after, until, table.unread)
+    emitted: list[Emitted] = []
     behind = [name for name, position in cursors.items() if position < until]
     for name, handlers in table.handlers.items():
         if name in behind:
@@ -101,7 +105,9 @@ def _serve_plugins(
                     turn.park(broken.position, broken.member, broken.reason)
             wanted = {handler.event for handler in handlers}
             turn.serve([e for e in events if e.position > cursors[name] and type(e) in wanted])
+            emitted += turn.emitted
     scope.run(ADVANCE, plugins=behind, until=until)
+    return emitted
 
 
 @dataclass
@@ -115,6 +121,7 @@ class _PluginTurn:
     activation: Activation
     handlers: Sequence[Handler]
     parked: dict[int | None, int] = field(default_factory=dict)
+    emitted: list[Emitted] = field(default_factory=list)
 
     def __post_init__(self) -> None:
         self.gate = Gate(self.scope, self.activation)
@@ -186,7 +193,8 @@ class _PluginTurn:
                 wanted = wave if handler.always else [event for event in wave if self._open(event)]
                 if wanted:
                     handler.handle(context, wanted)
-            context.finish()
+            emitted = context.take()
+        self.emitted += emitted
 
     def _open(self, event: Event) -> bool:
         member = event.envelope.member if event.envelope else None

@@ -23,8 +23,8 @@ class OrdersPlugin(Plugin[OrdersSettings]):
     @hookimpl
     def reactions(self) -> Iterable[Reaction]:
         """Payments and refunds."""
-        yield when(OrderPaid, reactions.paid, always=True)
-        yield when(OrderRefunded, reactions.refunded, always=True)
+        yield when(OrderPaid, reactions.paid, always=True, unread={"lines"})
+        yield when(OrderRefunded, reactions.refunded, always=True, unread={"lines"})
 
     @hookimpl
     def provides(self) -> Iterable[Provided]:

@@ -30,8 +30,8 @@ class Points(Plugin[PointsSettings]):
     @hookimpl
     def reactions(self) -> Iterable[Reaction]:
         """Payments earn, refunds reverse."""
-        yield when(OrderPaid, reactions.earn)
-        yield when(OrderRefunded, reactions.claw_back, always=True)
+        yield when(OrderPaid, reactions.earn, unread={"lines"})
+        yield when(OrderRefunded, reactions.claw_back, always=True, unread={"lines"})
 
     @hookimpl
     def routes(self) -> Iterable[Route]:
