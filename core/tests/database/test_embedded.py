@@ -74,7 +74,7 @@ def server(folder: Path) -> Iterator[EmbeddedServer]:
     yield server
     # Another object, so that this also stops what the test's own object no longer knows about.
     EmbeddedServer(folder / "data").stop()
-    assert processes(folder / "data") == set()
+    wait_for(lambda: processes(folder / "data") == set(), 5)
 
 
 def query(url: str, statement: str) -> list[tuple[object, ...]]:
@@ -103,7 +103,7 @@ def test_start_and_stop_are_idempotent_and_leave_no_process(server: EmbeddedServ
     query(server.admin_url, "CREATE TABLE kept (n int)")
     server.stop()
     server.stop()
-    assert processes(data) == set()
+    wait_for(lambda: processes(data) == set(), 5)
     stopped = server.status()
     assert (stopped.running, stopped.pid, stopped.version) == (False, None, None)
     assert not (data / "postgresql" / "postmaster.pid").exists()
@@ -178,7 +178,7 @@ def test_two_processes_start_at_once(server: EmbeddedServer, folder: Path) -> No
     assert query(server.admin_url, "SELECT 1") == [(1,)]
     server.stop()
     assert not server.status().running
-    assert processes(folder / "data") == set()
+    wait_for(lambda: processes(folder / "data") == set(), 5)
 
 
 def test_supervision_survives_kill(server: EmbeddedServer, folder: Path, caplog: pytest.LogCaptureFixture) -> None:
@@ -199,7 +199,7 @@ def test_supervision_survives_kill(server: EmbeddedServer, folder: Path, caplog:
             # Not even a zombie is left.
             assert not Path(f"/proc/{old}").exists()
             assert query(server.admin_url, "SELECT count(*) FROM kept") == [(1000,)]
-    assert processes(data) == set()
+    wait_for(lambda: processes(data) == set(), 5)
     assert {record.levelno for record in caplog.records} == {logging.WARNING}
 
     server.start()
@@ -233,7 +233,7 @@ def test_sigterm_and_forked_children(server: EmbeddedServer, folder: Path) -> No
     script.terminate()
     script.communicate(timeout=20)
     assert script.returncode == 128 + signal.SIGTERM
-    assert processes(folder / "data") == set()
+    wait_for(lambda: processes(folder / "data") == set(), 5)
 
 
 def test_stale_pid_file_naming_a_live_process(server: EmbeddedServer, folder: Path) -> None:
@@ -270,7 +270,7 @@ def test_long_data_path(folder: Path) -> None:
         assert server.admin_url == EmbeddedServer(data).admin_url
         sockets = Path(query(server.admin_url, "SHOW unix_socket_directories")[0][0])
         assert stat.S_IMODE(sockets.stat().st_mode) == 0o700
-    assert processes(data) == set()
+    wait_for(lambda: processes(data) == set(), 5)
     sockets.rmdir()
 
 
