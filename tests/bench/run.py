@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,11 @@ BARE = """
     SELECT %(tenant)s, %(base)s + n, 'bench', id, 'order.paid', subject, member, occurred_at, 0, data::jsonb
     FROM unnest(%(id)b::text[], %(subject)b::text[], %(member)b::bigint[], %(occurred_at)b::timestamptz[],
                 %(data)b::text[]) WITH ORDINALITY AS item (id, subject, member, occurred_at, data, n)
+"""
+
+UNSERVED = """
+    SELECT count(*) FROM core.stream s JOIN core.cursor c USING (tenant_id)
+    WHERE s.tenant_id = ANY(%(ids)s) AND c.position < s.head
 """
 
 Events = list[dict[str, Any]]
@@ -192,30 +198,24 @@ class Bench:
         _, key = self.store()
         return http_load.send(self.port, requests_of(key, events, size), connections)
 
-    def end_to_end(self, events: Events) -> float:
-        """Seconds from the first request until every plugin has seen every event; one worker."""
-        tenant_id, key = self.store("points")
-        prepared = requests_of(key, events, 1000)
-        with child("--log-level", "warning", "worker"):
-            time.sleep(3)
+    def end_to_end(self, events: Events, *, stores: int, workers: int) -> float:
+        """Seconds from the first request until every plugin has seen every event of every store."""
+        shares = [events[number::stores] for number in range(stores)]
+        opened = [self.store("points") for _ in shares]
+        ids = [tenant_id for tenant_id, _ in opened]
+        by_store = [requests_of(key, share, 1000) for (_, key), share in zip(opened, shares, strict=True)]
+        prepared = [one for round_ in zip_longest(*by_store) for one in round_ if one is not None]
+        with ExitStack() as stack, psycopg.connect(self.owner_url, autocommit=True) as connection:
+            for _ in range(workers):
+                stack.enter_context(child("--log-level", "warning", "worker"))
+            time.sleep(4)
             began = time.perf_counter()
             http_load.send(self.port, prepared, 2)
-            with psycopg.connect(self.owner_url, autocommit=True) as connection:
-                while True:
-                    row = connection.execute(
-                        "SELECT min(c.position), s.head, count(l.id) FROM core.stream s"
-                        " JOIN core.cursor c USING (tenant_id)"
-                        " LEFT JOIN LATERAL (SELECT id FROM core.outbox o WHERE o.tenant_id = s.tenant_id LIMIT 1)"
-                        " l ON true WHERE s.tenant_id = %s GROUP BY s.head",
-                        (tenant_id,),
-                    ).fetchone()
-                    if row and row[0] == row[1] and not row[2]:
-                        break
-                    time.sleep(0.02)
+            while connection.execute(UNSERVED, {"ids": ids}).fetchone() != (0,):
+                time.sleep(0.05)
             seconds = time.perf_counter() - began
-        with psycopg.connect(self.owner_url) as connection:
             granted = connection.execute(
-                "SELECT sum(points) FROM points.entry WHERE tenant_id = %s", (tenant_id,)
+                "SELECT sum(points) FROM points.entry WHERE tenant_id = ANY(%s)", (ids,)
             ).fetchone()
         expected = sum(event["data"]["total"] // 100 for event in events)
         if granted is None or granted[0] != expected:
@@ -287,7 +287,9 @@ def main() -> None:
         measure("bare INSERT, the log's indexes", samples[1000], lambda s: bench.bare(s, indexed=True))
         for count, sample in samples.items():
             measure(f"HTTP ingest, batches of {count}", sample, lambda s, n=count: bench.ingest(s, n))
-        measure("end to end with points", samples[1000], bench.end_to_end)
+        for stores, workers in ((1, 1), (8, 2)):
+            name = f"end to end with points, stores: {stores}, workers: {workers}"
+            measure(name, samples[1000], lambda e, s=stores, w=workers: bench.end_to_end(e, stores=s, workers=w))
         measure("ORM loop, one event at a time", samples[1][:3000], bench.orm)
         measure("bare INSERT, the log's indexes (again)", samples[1000], lambda s: bench.bare(s, indexed=True))
     report(rows)
