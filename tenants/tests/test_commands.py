@@ -1,28 +1,16 @@
 """The commands tenant, key and tactic, run as their user runs them."""
 
-import os
 import re
 import subprocess
 import sys
 
 import pytest
 
-from threepeat.tenancy.keyring import new_line
-
 
 @pytest.fixture
 def threepeat(cluster, tmp_path):
     with cluster.database() as name:
-        environment = {
-            **os.environ,
-            "COLUMNS": "200",
-            "THREEPEAT_DATA": str(tmp_path),
-            "THREEPEAT_KEYS": new_line().strip(),
-            "THREEPEAT_APP_URL": cluster.url("app", name),
-            "THREEPEAT_OWNER_URL": cluster.url("owner", name),
-            "THREEPEAT_OPS_URL": cluster.url("ops", name),
-            "THREEPEAT_ROLE_PREFIX": cluster.roles.app.removesuffix("_app"),
-        }
+        environment = {**cluster.environment(name, tmp_path), "COLUMNS": "200"}
 
         def run(*arguments, code=0):
             done = subprocess.run(

@@ -19,7 +19,6 @@ from pathlib import Path
 import psycopg
 import pytest
 
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import Cluster
 
 ONLINE_RETAIL = Path(
@@ -128,16 +127,7 @@ def installation(cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
             f"the real orders are not here: {ONLINE_RETAIL.name} is missing (THREEPEAT_DATA_DIR names a folder)"
         )
     with cluster.database() as name:
-        environment = {
-            **os.environ,
-            "THREEPEAT_DATA": str(tmp_path),
-            "THREEPEAT_KEYS": new_line().strip(),
-            "THREEPEAT_APP_URL": cluster.url("app", name),
-            "THREEPEAT_OWNER_URL": cluster.url("owner", name),
-            "THREEPEAT_OPS_URL": cluster.url("ops", name),
-            "THREEPEAT_ROLE_PREFIX": cluster.roles.app.removesuffix("_app"),
-        }
-        yield Installation(cluster.url("ops", name), environment, tmp_path)
+        yield Installation(cluster.url("ops", name), cluster.environment(name, tmp_path), tmp_path)
 
 
 @lru_cache

@@ -35,11 +35,12 @@ from threepeat.database.roles import Passwords, bootstrap
 from threepeat.events.incoming import Item, read
 from threepeat.events.ingest import append
 from threepeat.events.platform import KeyConfig, Platform
+from threepeat.events.stores import open_store
 from threepeat.http.app import create_app
 from threepeat.plugins import Registry
 from threepeat.sdk.events import Sender as EventSender
 from threepeat.sdk.migrations import Roles
-from threepeat.tenancy import keys, switches, tenants
+from threepeat.tenancy import keys
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
 from threepeat.worker.loop import Worker
@@ -71,6 +72,18 @@ class Cluster:
             ops_url=self.url("ops", database),
             role_prefix=self.roles.app.removesuffix("_app"),
         )
+
+    def environment(self, database: str, data: Path) -> dict[str, str]:
+        """The environment in which `threepeat` works on a database of this server, with fresh keys."""
+        return {
+            **os.environ,
+            "THREEPEAT_DATA": str(data),
+            "THREEPEAT_KEYS": new_line().strip(),
+            "THREEPEAT_APP_URL": self.url("app", database),
+            "THREEPEAT_OWNER_URL": self.url("owner", database),
+            "THREEPEAT_OPS_URL": self.url("ops", database),
+            "THREEPEAT_ROLE_PREFIX": self.roles.app.removesuffix("_app"),
+        }
 
     @contextmanager
     def database(self, template: str | None = None) -> Iterator[str]:
@@ -162,25 +175,7 @@ def make_tenant(platform: Platform) -> Callable[..., Tenant]:
     """Makes tenants: `make_tenant("shop", enable=["points"], holdout=0)`."""
 
     def make(slug: str, *, enable: tuple[str, ...] = (), holdout: int = 0, currency: str = "CNY") -> Tenant:
-        with platform.database.ops.begin() as ops:
-            made = tenants.create(ops, slug, currency=currency, by=BY)
-        with platform.database.tenant(made.id) as scope:
-            switches.open_services(scope, made, platform.registry, by=BY, act=platform.act)
-            for plugin in enable:
-                switches.enable(scope, made, platform.registry, plugin, by=BY, act=platform.act)
-                if platform.registry[plugin].manifest.holdout == "member":
-                    switches.save_settings(
-                        scope,
-                        made,
-                        platform.registry,
-                        platform.keyring,
-                        plugin,
-                        {},
-                        revision=None,
-                        holdout_percent=holdout,
-                        by=BY,
-                    )
-        return made
+        return open_store(platform, slug, currency=currency, enable=enable, holdout=holdout, by=BY)
 
     return make
 
