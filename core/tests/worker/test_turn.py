@@ -369,3 +369,27 @@ def test_a_field_without_a_default_cannot_be_left_unread():
 
     with pytest.raises(PluginError, match="OrderPaid has no such field with a default"):
         when(OrderPaid, lambda _ctx, _events: None, unread={"total"})
+
+
+def test_what_a_command_emitted_waits_in_the_outbox_and_enters_the_log_once(
+    platform, store, send, worker, recorder
+):
+    from threepeat.events import log
+    from threepeat.events.context import Cause
+    from threepeat.tenancy import switches
+
+    send(store, "page.viewed", "ann", page="home")
+    worker.drain()
+    for _ in range(2):  # the same command twice: the same cause, the same id
+        with platform.database.tenant(store.id) as scope:
+            activation = switches.activations(scope)["recorder"]
+            plugin = platform.registry["recorder"]
+            context = platform.context(scope, store, plugin, activation, cause=Cause("member:1:key"), member=1)
+            context.emit(Noted(depth_seen=7), member=1)
+            context.finish()
+            assert log.head(scope) == 1 + len(recorder.seen())  # a command never takes the stream row
+        worker.drain()
+    assert recorder.seen() == [7]
+    with platform.database.tenant(store.id) as scope:
+        assert log.head(scope) == 2
+        assert scope.run(text("SELECT FROM core.outbox WHERE tenant_id = :tenant")) == []
