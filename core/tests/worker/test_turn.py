@@ -376,15 +376,13 @@ def test_what_a_command_emitted_waits_in_the_outbox_and_enters_the_log_once(
 ):
     from threepeat.events import log
     from threepeat.events.context import Cause
-    from threepeat.tenancy import switches
 
     send(store, "page.viewed", "ann", page="home")
     worker.drain()
     for _ in range(2):  # the same command twice: the same cause, the same id
         with platform.database.tenant(store.id) as scope:
-            activation = switches.activations(scope)["recorder"]
             plugin = platform.registry["recorder"]
-            context = platform.context(scope, store, plugin, activation, cause=Cause("member:1:key"), member=1)
+            context = platform.inside(scope, store).context(plugin, cause=Cause("member:1:key"), member=1)
             context.emit(Noted(depth_seen=7), member=1)
             context.finish()
             assert log.head(scope) == 1 + len(recorder.seen())  # a command never takes the stream row

@@ -205,7 +205,7 @@ def _somebody(platform: "Platform", tenant: "Tenant") -> str:
     """The member with the most events among those who take part in every tactic that is on."""
     from sqlalchemy import text  # noqa: PLC0415
 
-    from threepeat.events.context import Gate  # noqa: PLC0415
+    from threepeat.events.opened import Gate  # noqa: PLC0415
     from threepeat.tenancy import switches  # noqa: PLC0415
 
     busiest = text("""

@@ -1,31 +1,32 @@
 """What a handler, a route or a hook is given: one plugin, one tenant, one transaction."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import structlog
-from sqlalchemy import TextClause
 from structlog.typing import FilteringBoundLogger
 
-from threepeat.database.engine import Scope
 from threepeat.database.guard import GuardedSession
 from threepeat.database.sqlfiles import Statements
-from threepeat.events import log
+from threepeat.events import facts, log, rewards, timers
 from threepeat.events.log import Emitted
 from threepeat.plugins import Installed
-from threepeat.sdk.context import Store
+from threepeat.sdk.audience import Audience
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
+from threepeat.sdk.facts import AsOf
 from threepeat.sdk.orders import Orders
-from threepeat.sdk.settings import PluginSettings
-from threepeat.tenancy import members
-from threepeat.tenancy.holdout import held_out
-from threepeat.tenancy.switches import Activation
+from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
+from threepeat.sdk.timers import Due
+
+if TYPE_CHECKING:
+    from threepeat.events.opened import OpenTenant
 
 MAX_DEPTH = 8
 """How long a chain of events that cause events may become."""
@@ -37,33 +38,20 @@ class Cause:
 
     Attributes:
         key: Unique for ever in (tenant, plugin); the same cause gives the same event ids. None in a
-            reaction, where each emitted event has to name its own.
+            handler, where each emitted event has to name its own.
+        depth: How many events caused one another to get here.
     """
 
     key: str | None
+    depth: int = 0
 
 
-class Gate:
-    """Who of a tenant's members takes part in one tactic; each member is looked up once."""
+@dataclass(slots=True)
+class Pending:
+    """What a call has left to write: events and timers."""
 
-    def __init__(self, scope: Scope, activation: Activation) -> None:
-        self._scope = scope
-        self._activation = activation
-        self._open: dict[int, bool] = {}
-
-    def load(self, wanted: Collection[int]) -> None:
-        """Look up many members at once."""
-        missing = {member for member in wanted if member not in self._open}
-        if missing:
-            key, percent = self._activation.holdout_key, self._activation.holdout_percent
-            for row in members.gate(self._scope, missing):
-                held = percent > 0 and not row.exempt and held_out(key, percent, row.holdout_unit)
-                self._open[row.id] = not held and not row.suspended
-
-    def __call__(self, member: int) -> bool:
-        """Whether the tactic may hand this member something."""
-        self.load((member,))
-        return self._open.get(member, False)
+    emitted: list[Emitted] = field(default_factory=list)
+    changes: timers.Changes = field(default_factory=timers.Changes)
 
 
 class PluginContext:
@@ -71,28 +59,24 @@ class PluginContext:
 
     def __init__(
         self,
-        scope: Scope,
-        store: Store,
+        opened: "OpenTenant",
         plugin: Installed,
-        settings: PluginSettings,
-        statements: Mapping[str, TextClause],
-        gate: Gate,
         *,
-        orders: "PluginContext | None" = None,
-        member: int | None = None,
         cause: Cause,
+        member: int | None = None,
+        pending: Pending | None = None,
     ) -> None:
-        self._scope = scope
+        self._opened = opened
         self._plugin = plugin
-        self._gate = gate
-        self._orders = orders
         self._member = member
         self._cause = cause
-        self._sent: list[Emitted] = []
+        self._pending = pending or Pending()
         self._ordinals: Counter[str] = Counter()
-        self.tenant = store
-        self.settings = settings
-        self.sql = Statements(statements, scope.connection, scope.tenant_id)
+        self._peers: dict[str, PluginContext] = {}
+        scope = opened.scope
+        self.tenant = opened.tenant.store
+        self.settings = opened.settings(plugin)
+        self.sql = Statements(opened.platform.statements[plugin.id], scope.connection, scope.tenant_id)
 
     @property
     def member(self) -> int:
@@ -104,12 +88,12 @@ class PluginContext:
     @cached_property
     def db(self) -> GuardedSession:
         """The guarded ORM session."""
-        return GuardedSession(self._scope.connection, self._scope.tenant_id)
+        return GuardedSession(self._opened.scope.connection, self._opened.scope.tenant_id)
 
     @property
     def now(self) -> datetime:
         """The transaction's time."""
-        return self._scope.now.astimezone(UTC)
+        return self._opened.scope.now.astimezone(UTC)
 
     @cached_property
     def log(self) -> FilteringBoundLogger:
@@ -122,44 +106,137 @@ class PluginContext:
     @cached_property
     def orders(self) -> Orders:
         """What members have bought."""
-        if self._orders is None:
+        provider = self._opened.platform.registry.provider(Orders)
+        if provider is None or provider[0].id not in self._plugin.manifest.requires:
             raise LookupError("no service provides orders: name it in the manifest's `requires`")
-        return cast("Orders", self._orders.provide(Orders))
+        plugin, provided = provider
+        return cast("Orders", provided.factory(self.peer(plugin)))
 
-    def provide(self, protocol: type[Any]) -> Any:
-        """Build what the plugin of this context provides."""
-        return next(one for one in self._plugin.provides if one.protocol is protocol).factory(self)
+    def peer(self, plugin: Installed) -> "PluginContext":
+        """A context of another plugin in the same call; what it leaves to write goes with this one's."""
+        if plugin.id not in self._peers:
+            made = PluginContext(self._opened, plugin, cause=self._cause, pending=self._pending)
+            made._peers = self._peers
+            self._peers[plugin.id] = made
+        return self._peers[plugin.id]
 
     def takes_part(self, member: int) -> bool:
         """Whether the tactic may hand this member something."""
-        return self._gate(member)
+        return self._opened.gate(self._plugin.id)(member)
 
-    def emit(self, event: Event, *, member: int | None, cause: Event | None = None) -> None:
+    def emit(self, event: Event, *, member: int | None, cause: Event | Due | str | None = None) -> None:
         """Buffer an event of the plugin's own until the call has succeeded."""
         if type(event) not in self._plugin.events:
             raise PluginError(f"{self._plugin.id} emits {type(event).__name__} without declaring it in `events`")
-        if cause is not None:
-            key, depth, when = f"{cause.source}\n{cause.id}", cause.depth + 1, cause.occurred_at
-        elif self._cause.key is not None:
-            key, depth, when = self._cause.key, 1, self.now
-        else:
-            raise PluginError("in a reaction, emit(…, cause=event) names the event that it answers")
-        if depth > MAX_DEPTH:
-            raise PluginError(f"{MAX_DEPTH} events caused one another to get here: {event.type} may not follow")
+        key, depth, when = self._because(cause, event.type)
         event_id = _event_id(self._plugin.id, key, self._ordinals[key])
         self._ordinals[key] += 1
-        self._sent.append(Emitted(f"plugin:{self._plugin.id}", event_id, event, member, when, depth))
+        self._pending.emitted.append(Emitted(f"plugin:{self._plugin.id}", event_id, event, member, when, depth))
+
+    def later(
+        self,
+        timer: str,
+        key: str,
+        at: datetime,
+        *,
+        member: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+        cause: Event | Due | str | None = None,
+    ) -> None:
+        """Buffer a deadline until the call has succeeded."""
+        if timer not in self._plugin.timers:
+            raise PluginError(f"{self._plugin.id} sets the timer {timer!r} without declaring it in `timers`")
+        depth = self._because(cause, timer)[1] if cause is not None else self._cause.depth
+        self._pending.changes.put(self._plugin.id, "timer", timer, key, at, member, payload or {}, depth)
+
+    def cancel(self, timer: str, key: str) -> None:
+        """Buffer a deadline's removal."""
+        self._pending.changes.remove(self._plugin.id, "timer", timer, key)
+
+    def call(
+        self,
+        outbound: str,
+        key: str,
+        payload: Mapping[str, Any],
+        *,
+        member: int | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Buffer a call to the outside."""
+        if outbound not in self._plugin.outbounds:
+            raise PluginError(f"{self._plugin.id} calls {outbound!r} without declaring it in `outbounds`")
+        due_at = at or self.now
+        self._pending.changes.put(self._plugin.id, "call", outbound, key, due_at, member, payload, 0)
+
+    def facts(self, names: Collection[str], members: Collection[int]) -> Mapping[str, Mapping[int, Any]]:
+        """Facts about many members."""
+        return facts.answer(self._opened, self, names, members)
+
+    def matching(self, audience: Audience, members: Collection[int]) -> frozenset[int]:
+        """Those members that an audience is made for."""
+        return facts.matching(self._opened, self, audience, members)
+
+    def multiplier(self, kind: str, moments: Sequence[AsOf]) -> list[Fraction]:
+        """The product of all factors on a kind of reward."""
+        return facts.multiply(self._opened, self, kind, moments)
+
+    def grant(self, kind: str, grants: Sequence[Grant]) -> list[Granted]:
+        """Give a batch of rewards, charged to this tactic's budget."""
+        return rewards.grant(self._opened, self, self._plugin, kind, grants)
+
+    def revoke(self, kind: str, revocations: Sequence[Revocation]) -> None:
+        """Take back what earlier grants of this plugin gave."""
+        rewards.revoke(self._opened, self, self._plugin, kind, revocations)
+
+    def balance(self, kind: str, members: Collection[int]) -> Mapping[int, int]:
+        """What members have of a kind of reward."""
+        return rewards.balance(self._opened, self, kind, members)
+
+    def spend(self, kind: str, spends: Sequence[Spend]) -> None:
+        """Let members pay with a kind of reward."""
+        rewards.spend(self._opened, self, kind, spends)
+
+    def seal(self, plain: str, *, place: str) -> str:
+        """Encrypt a secret that the plugin stores itself."""
+        return self._opened.platform.keyring.seal(plain, place=self._sealed_place(place))
+
+    def unseal(self, sealed: str, *, place: str) -> str:
+        """Decrypt what `seal` made for the same place."""
+        return self._opened.platform.keyring.unseal(sealed, place=self._sealed_place(place))
 
     def finish(self) -> None:
         """Write what a command left pending; the caller's transaction carries it."""
-        log.send(self._scope, self.take())
+        emitted = self.take()
+        log.send(self._opened.scope, emitted)
 
     def take(self) -> list[Emitted]:
-        """Write pending objects, and hand over what was emitted."""
-        if "db" in self.__dict__:
-            self.db.finish()
-        taken, self._sent = self._sent, []
+        """Write pending objects and timers, and hand over what was emitted."""
+        for context in (self, *self._peers.values()):
+            if "db" in context.__dict__:
+                context.db.finish()
+        timers.write(self._opened.scope, self._pending.changes)
+        taken = self._pending.emitted
+        self._pending.emitted = []
         return taken
+
+    def _sealed_place(self, place: str) -> str:
+        return f"plugin/{self._opened.tenant.id}/{self._plugin.id}/{place}"
+
+    def _because(self, cause: Event | Due | str | None, what: str) -> tuple[str, int, datetime]:
+        """The key, depth and time that a cause gives to what follows from it."""
+        if isinstance(cause, Event):
+            key, depth, when = f"{cause.source}\n{cause.id}", cause.depth + 1, cause.occurred_at
+        elif isinstance(cause, Due):
+            key = f"timer\n{cause.name}\n{cause.key}\n{cause.due_at.isoformat()}"
+            depth, when = cause.depth + 1, cause.due_at
+        elif cause is not None or self._cause.key is not None:
+            key = f"text\n{cause}" if cause is not None else str(self._cause.key)
+            depth, when = self._cause.depth + 1, self.now
+        else:
+            raise PluginError("in a handler, emit(…, cause=…) names the event or deadline that it answers")
+        if depth > MAX_DEPTH:
+            raise PluginError(f"{MAX_DEPTH} events caused one another to get here: {what} may not follow")
+        return key, depth, when
 
 
 def _event_id(plugin: str, cause: str, ordinal: int) -> str:

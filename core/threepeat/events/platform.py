@@ -13,11 +13,11 @@ from sqlalchemy import TextClause
 from threepeat.database import checks, migrate, sqlfiles
 from threepeat.database.config import DatabaseConfig, connect
 from threepeat.database.engine import Database, Scope
-from threepeat.events.context import Cause, Gate, PluginContext
+from threepeat.events.context import Cause
 from threepeat.events.incoming import Catalogue
+from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed, Registry
 from threepeat.sdk.errors import PluginError
-from threepeat.sdk.orders import Orders
 from threepeat.tenancy import settings, switches
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.switches import Activation
@@ -94,29 +94,15 @@ class Platform:
         statements, broken = _statements(registry)
         return cls(database, registry.quarantine(broken), keyring, statements)
 
-    def context(
-        self,
-        scope: Scope,
-        tenant: Tenant,
-        plugin: Installed,
-        activation: Activation,
-        *,
-        cause: Cause,
-        member: int | None = None,
-        gate: Gate | None = None,
-    ) -> PluginContext:
-        """A context for one call into a plugin; the caller ends it with `finish`."""
-        orders = None
-        provider = self.registry.provider(Orders)
-        if provider is not None and provider[0].id in plugin.manifest.requires:
-            orders = self._bare(scope, tenant, provider[0], activation, cause, None, member, gate)
-        return self._bare(scope, tenant, plugin, activation, cause, orders, member, gate)
+    def inside(self, scope: Scope, tenant: Tenant) -> OpenTenant:
+        """A tenant in its open transaction, from which contexts come."""
+        return OpenTenant(self, scope, tenant)
 
     def act(self, scope: Scope, tenant: Tenant, plugin: Installed, hook: str) -> Any:
         """Call an acting hook that takes a context only."""
-        activation = switches.activations(scope)[plugin.id]
-        cause = Cause(f"{hook}:{activation.revision}:{scope.now.isoformat()}")
-        context = self.context(scope, tenant, plugin, activation, cause=cause)
+        opened = self.inside(scope, tenant)
+        cause = Cause(f"{hook}:{opened.activations[plugin.id].revision}:{scope.now.isoformat()}")
+        context = opened.context(plugin, cause=cause)
         answer = getattr(plugin.plugin, hook)(context)
         answer = list(answer) if answer is not None else []
         context.finish()
@@ -130,30 +116,6 @@ class Platform:
             activation.settings_version,
             self.keyring,
             switches.settings_place(tenant.id, plugin.id),
-        )
-
-    def _bare(
-        self,
-        scope: Scope,
-        tenant: Tenant,
-        plugin: Installed,
-        activation: Activation,
-        cause: Cause,
-        orders: PluginContext | None,
-        member: int | None,
-        gate: Gate | None,
-    ) -> PluginContext:
-        own = activation.plugin == plugin.id
-        return PluginContext(
-            scope,
-            tenant.store,
-            plugin,
-            self.settings(tenant, plugin, activation) if own else plugin.plugin.settings_model(),
-            self.statements[plugin.id],
-            gate or Gate(scope, activation),
-            orders=orders,
-            member=member,
-            cause=cause,
         )
 
 

@@ -9,7 +9,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
-from threepeat.events.context import Cause, Gate
+from threepeat.events.context import Cause
 from threepeat.http.calls import MAX_KEY, AppDoor, Call, Door, bearer, note, once
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import PluginError, Refused
@@ -115,23 +115,15 @@ def _endpoint(plugin: Installed, route: Route) -> Callable[..., Response]:
 
 
 def _handle(call: Call, plugin: Installed, route: Route, key: str | None, values: dict[str, Any]) -> Any:
-    activation = switches.activations(call.scope).get(plugin.id)
-    if activation is None or activation.state is SwitchState.OFF:
+    opened = call.platform.inside(call.scope, call.tenant)
+    state = opened.state(plugin.id)
+    if state is SwitchState.OFF:
         raise NotFound("this store does not have that")
-    gate = Gate(call.scope, activation)
     member = call.caller.member_id
     assert member is not None  # noqa: S101 - Door.member saw to it
-    if not route.always and (activation.state is not SwitchState.ENABLED or not gate(member)):
+    if not route.always and (state is not SwitchState.ENABLED or not opened.gate(plugin.id)(member)):
         raise Refused("this is not offered to you at the moment", code="not-offered")
-    context = call.platform.context(
-        call.scope,
-        call.tenant,
-        plugin,
-        activation,
-        cause=Cause(f"{call.caller.principal}:{key or ''}"),
-        member=member,
-        gate=gate,
-    )
+    context = opened.context(plugin, cause=Cause(f"{call.caller.principal}:{key or ''}"), member=member)
     answer = route.handler(context, **values)
     context.finish()
     return answer

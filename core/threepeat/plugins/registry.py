@@ -19,10 +19,13 @@ from pydantic import BaseModel, SecretStr
 from threepeat.plugins.dispatch import Handler, Table
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import CATALOGUE, PLUGIN, Event
+from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
 from threepeat.sdk.plugin import PROJECT, Plugin
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
+from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
+from threepeat.sdk.timers import Outbound, Schedule, Timer
 
 GROUP = "threepeat.plugins"
 HOOKS = tuple(name for name in vars(Plugin) if hasattr(getattr(Plugin, name), f"{PROJECT}_spec"))
@@ -47,6 +50,12 @@ class Installed:
     package: Traversable
     events: tuple[type[Event], ...]
     reactions: tuple[Reaction, ...]
+    timers: Mapping[str, Timer]
+    schedules: Mapping[str, Schedule]
+    outbounds: Mapping[str, Outbound]
+    facts: Mapping[str, Fact]
+    multipliers: tuple[Multiplier, ...]
+    rewards: Mapping[str, Reward]
     routes: tuple[Route, ...]
     provides: tuple[Provided, ...]
     invariants: tuple[Invariant, ...]
@@ -152,6 +161,16 @@ class Registry:
                     return plugin, provided
         return None
 
+    def keeper(self, kind: str) -> tuple[Installed, Reward] | None:
+        """Who keeps a kind of reward."""
+        plugin = self._installed.get(kind.partition(".")[0])
+        return (plugin, plugin.rewards[kind]) if plugin is not None and kind in plugin.rewards else None
+
+    def fact(self, name: str) -> tuple[Installed, Fact] | None:
+        """Who knows a fact."""
+        plugin = self._installed.get(name.partition(".")[0])
+        return (plugin, plugin.facts[name]) if plugin is not None and name in plugin.facts else None
+
     def _table(self, enabled: frozenset[str]) -> Table:
         handlers: dict[str, list[Handler]] = {}
         for plugin in self._installed.values():
@@ -237,6 +256,12 @@ def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
         package=files(type(plugin).__module__.partition(".")[0]),
         events=events,
         reactions=reactions,
+        timers=_named(plugin, "timers", Timer),
+        schedules=_named(plugin, "schedules", Schedule),
+        outbounds=_named(plugin, "outbounds", Outbound),
+        facts=_owned(plugin, "facts", Fact, "name"),
+        multipliers=_records(plugin, "multipliers", Multiplier),
+        rewards=_owned(plugin, "rewards", Reward, "kind"),
         routes=routes,
         provides=_records(plugin, "provides", Provided),
         invariants=_records(plugin, "invariants", Invariant),
@@ -266,6 +291,26 @@ def _records(plugin: Plugin[Any], hook: str, kind: type[Any]) -> tuple[Any, ...]
     return records
 
 
+def _named(plugin: Plugin[Any], hook: str, kind: type[Any], key: str = "name") -> Mapping[str, Any]:
+    found: dict[str, Any] = {}
+    for record in _records(plugin, hook, kind):
+        name = getattr(record, key)
+        if name in found:
+            raise PluginError(f"{hook}: two have the {key} {name!r}")
+        found[name] = record
+    return found
+
+
+def _owned(plugin: Plugin[Any], hook: str, kind: type[Any], key: str) -> Mapping[str, Any]:
+    """Records whose names others use, so they begin with the plugin's id."""
+    found = _named(plugin, hook, kind, key)
+    own = plugin.manifest.id
+    for name in found:
+        if name != own and not name.startswith(f"{own}."):
+            raise PluginError(f"{hook}: the {key} {name!r} must begin with {own!r} and a dot")
+    return found
+
+
 def _refuse_clashes(fresh: Installed, others: Iterable[Installed]) -> None:
     taken = {event.type: "the SDK" for event in CATALOGUE}
     for other in others:
@@ -292,9 +337,28 @@ def _order(plugins: Mapping[str, Installed]) -> tuple[list[str], dict[str, str]]
         if missing:
             unmet.update(missing)
             continue
-        graph = {name: plugin.manifest.requires for name, plugin in sorted(standing.items())}
+        graph = {name: set(plugin.manifest.requires) for name, plugin in sorted(standing.items())}
         try:
-            return list(TopologicalSorter(graph).static_order()), unmet
+            return _sorted(graph, standing), unmet
         except CycleError as error:
             circle = " → ".join(error.args[1])
             unmet.update(dict.fromkeys(set(error.args[1]), f"its requirements go in a circle: {circle}"))
+
+
+def _sorted(graph: Mapping[str, set[str]], plugins: Mapping[str, Installed]) -> list[str]:
+    """Serving order; who multiplies a reward comes before who keeps it, as far as requirements allow.
+
+    Raises:
+        CycleError: The requirements go in a circle.
+    """
+    required = list(TopologicalSorter(graph).static_order())
+    wanted = {name: set(needs) for name, needs in graph.items()}
+    for name, plugin in plugins.items():
+        for one in plugin.multipliers:
+            keeper = one.kind.partition(".")[0]
+            if keeper in wanted and keeper != name:
+                wanted[keeper].add(name)
+    try:
+        return list(TopologicalSorter(wanted).static_order())
+    except CycleError:
+        return required

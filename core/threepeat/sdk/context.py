@@ -1,8 +1,9 @@
 """The one thing that a handler, a route or an acting hook is given besides its input."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from fractions import Fraction
 from typing import Any, Protocol, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -10,9 +11,13 @@ from sqlalchemy import Row
 from sqlalchemy.orm import Session
 from structlog.typing import FilteringBoundLogger
 
+from threepeat.sdk.audience import Audience
 from threepeat.sdk.events import Event
+from threepeat.sdk.facts import AsOf
 from threepeat.sdk.orders import Orders
+from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.settings import PluginSettings
+from threepeat.sdk.timers import Due
 
 S_co = TypeVar("S_co", bound=PluginSettings, covariant=True)
 
@@ -111,7 +116,7 @@ class Context(Protocol[S_co]):
         """Whether a tactic may hand this member something: not in the comparison group, not suspended."""
         ...
 
-    def emit(self, event: Event, *, member: int | None, cause: Event | None = None) -> None:
+    def emit(self, event: Event, *, member: int | None, cause: Event | Due | str | None = None) -> None:
         """Send an event of one of this plugin's own classes.
 
         It enters the log after this transaction commits, and vanishes if it does not.
@@ -119,10 +124,120 @@ class Context(Protocol[S_co]):
         Args:
             event: What happened.
             member: Whom it is about.
-            cause: The event that a reaction answers; it gives the new one its id and its time.
+            cause: The event or deadline that a handler answers, or a text that is unique for ever in the plugin;
+                it gives the new one its id and its time.
 
         Raises:
             PluginError: The plugin does not declare the class in `events`, or a chain of events that
                 cause events has become too long.
+        """
+        ...
+
+    def later(
+        self,
+        timer: str,
+        key: str,
+        at: datetime,
+        *,
+        member: int | None = None,
+        payload: Mapping[str, Any] | None = None,
+        cause: Event | Due | str | None = None,
+    ) -> None:
+        """Set a deadline; setting it again under the same key replaces it.
+
+        Args:
+            timer: One of the plugin's `timers`.
+            key: What it is for; at most 200 characters.
+            at: When, by the tenant's clock; in the past means as soon as possible.
+            member: Whom it concerns; the deadline goes when the member is erased.
+            payload: What the handler will need; JSON values.
+            cause: The event or deadline that a handler answers; it carries on how long the chain is.
+
+        Raises:
+            PluginError: No such timer is declared, or the chain has become too long.
+        """
+        ...
+
+    def cancel(self, timer: str, key: str) -> None:
+        """Remove a deadline, if it is set."""
+        ...
+
+    def call(
+        self,
+        outbound: str,
+        key: str,
+        payload: Mapping[str, Any],
+        *,
+        member: int | None = None,
+        at: datetime | None = None,
+    ) -> None:
+        """Ask for a call to the outside, made after this transaction has committed.
+
+        Args:
+            outbound: One of the plugin's `outbounds`.
+            key: What it is for; asking again under the same key, before it was made, replaces the payload.
+            payload: What `perform` will need; JSON values.
+            member: Whom it concerns; the call is dropped when the member is erased.
+            at: Not before this instant.
+
+        Raises:
+            PluginError: No such outbound is declared.
+        """
+        ...
+
+    def facts(self, names: Collection[str], members: Collection[int]) -> Mapping[str, Mapping[int, Any]]:
+        """Facts about many members, whoever declares them; by name, then by member.
+
+        A fact of a plugin that is off or quarantined has nobody; a member of whom nothing is known and whose
+        fact has no default is absent.
+        """
+        ...
+
+    def matching(self, audience: Audience, members: Collection[int]) -> frozenset[int]:
+        """Those members that an audience is made for. What cannot be known fulfils no condition."""
+        ...
+
+    def multiplier(self, kind: str, moments: Sequence[AsOf]) -> list[Fraction]:
+        """The product of all factors on a kind of reward, one for each moment; 1 where nobody declares any."""
+        ...
+
+    def grant(self, kind: str, grants: Sequence[Grant]) -> list[Granted]:
+        """Give a batch of rewards, charged to this tactic's monthly budget.
+
+        Members of the comparison group and suspended members get none; what the budget does not cover is not
+        given, in the order of the batch.
+
+        Raises:
+            PluginError: Nobody keeps this kind, an amount is below 1, or a cause is `share.sent`: the platform
+                forbids paying for shares.
+        """
+        ...
+
+    def revoke(self, kind: str, revocations: Sequence[Revocation]) -> None:
+        """Take back what earlier grants of this plugin gave, never more than that; unknown keys are skipped."""
+        ...
+
+    def balance(self, kind: str, members: Collection[int]) -> Mapping[int, int]:
+        """What members have of a kind of reward."""
+        ...
+
+    def spend(self, kind: str, spends: Sequence[Spend]) -> None:
+        """Let members pay with a kind of reward: all of them or none.
+
+        Raises:
+            Refused: A member has too little; the code is `not-enough`.
+            PluginError: Nobody keeps this kind, or it cannot be spent.
+        """
+        ...
+
+    def seal(self, plain: str, *, place: str) -> str:
+        """Encrypt a secret that the plugin stores itself; it opens in this tenant, plugin and place only."""
+        ...
+
+    def unseal(self, sealed: str, *, place: str) -> str:
+        """Decrypt what `seal` made for the same place.
+
+        Raises:
+            ValueError: It was made elsewhere, or is damaged.
         """
         ...

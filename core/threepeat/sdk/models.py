@@ -1,6 +1,7 @@
 """Tables of a plugin: every row belongs to a tenant, and personal rows say what erasure does to them."""
 
 import json
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, ClassVar, Literal
@@ -45,13 +46,17 @@ def keep(reason: str) -> OnErase:
     return OnErase("keep", reason)
 
 
-def personal(member: str, *, on_erase: OnErase) -> str:
+def personal(member: str, *, on_erase: OnErase, keeps: Collection[str] = ()) -> str:
     """The comment that marks a table as holding personal data.
 
     Core reads it from the database's catalogue, so erasure and export work without the plugin's code.
 
     Args:
         member: The column with core's member id.
-        on_erase: `DELETE`, `ANONYMISE` (the member id becomes a random one) or `keep(reason)`.
+        on_erase: `DELETE`, `ANONYMISE` or `keep(reason)`. To anonymise a row puts a random id in the place of
+            the member, and scrubs every text and JSON column: to null where it may be null, else to `{}` or to
+            a hash under a key that is thrown away, equal for equal texts, so that rows still find each other.
+        keeps: Text columns that anonymising leaves alone, because a CHECK constraint keeps people out of them.
     """
-    return json.dumps({"member": member, "on_erase": on_erase.action, "reason": on_erase.reason})
+    comment = {"member": member, "on_erase": on_erase.action, "reason": on_erase.reason}
+    return json.dumps({**comment, "keeps": sorted(keeps)} if keeps else comment)

@@ -1,15 +1,18 @@
 """The contract that a plugin signs: one class, two attributes, and only the hooks it needs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, Generic, TypeVar
 
 import pluggy
 
 from threepeat.sdk.context import Context
 from threepeat.sdk.events import Event
+from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
+from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
+from threepeat.sdk.timers import Outbound, Schedule, Timer
 
 PROJECT = "threepeat"
 
@@ -44,6 +47,36 @@ class Plugin(Generic[S]):
         return ()
 
     @hookspec
+    def timers(self) -> Iterable[Timer]:
+        """Its kinds of deadline, as `timer(name, self.handler)`; `ctx.later` sets one."""
+        return ()
+
+    @hookspec
+    def schedules(self) -> Iterable[Schedule]:
+        """What it does at local times that come again, as `schedule(name, self.handler, at=time(3))`."""
+        return ()
+
+    @hookspec
+    def outbounds(self) -> Iterable[Outbound]:
+        """Its kinds of call to the outside, as `outbound(name, perform=self.send)`; `ctx.call` asks for one."""
+        return ()
+
+    @hookspec
+    def facts(self) -> Iterable[Fact]:
+        """What others may know of a member, as `fact(name, self.answer, …)`."""
+        return ()
+
+    @hookspec
+    def multipliers(self) -> Iterable[Multiplier]:
+        """Factors on what members earn, as `multiplier(kind, self.answer)`."""
+        return ()
+
+    @hookspec
+    def rewards(self) -> Iterable[Reward]:
+        """The kinds of reward that it keeps, as `reward(kind, …)`."""
+        return ()
+
+    @hookspec
     def routes(self) -> Iterable[Route]:
         """What members can ask of it, as `get(path, self.handler)` and `post(path, self.handler)`."""
         return ()
@@ -75,3 +108,21 @@ class Plugin(Generic[S]):
     @hookspec
     def on_disabled(self, ctx: Context[Any]) -> None:
         """Called when nothing is owed any more and the tactic is off."""
+
+    @hookspec
+    def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
+        """Move everything that is the source's to the target: they are the same person.
+
+        A plugin with a table of personal data must override it. No event of either is being handled meanwhile;
+        afterwards nothing of the source's is left, and its events count as the target's.
+        """
+
+    @hookspec
+    def export_member(self, ctx: Context[Any], member: int) -> Mapping[str, Any]:
+        """What a member's export must hold besides the rows of this plugin's tables; JSON values by name."""
+        del ctx, member
+        return {}
+
+    @hookspec
+    def erase_member(self, ctx: Context[Any], member: int) -> None:
+        """Erase what the catalogue cannot know of, such as files. The tables are erased by core, without this."""

@@ -10,8 +10,9 @@ from sqlalchemy.exc import DBAPIError
 
 from threepeat.database.engine import Scope
 from threepeat.events import log
-from threepeat.events.context import Cause, Gate
+from threepeat.events.context import Cause
 from threepeat.events.log import Emitted
+from threepeat.events.opened import Gate
 from threepeat.events.platform import Platform
 from threepeat.plugins import Handler, Installed
 from threepeat.plugins.dispatch import call
@@ -186,9 +187,7 @@ class _PluginTurn:
 
     def _run(self, events: Sequence[Event]) -> None:
         with self.scope.connection.begin_nested():
-            context = self.platform.context(
-                self.scope, self.tenant, self.plugin, self.activation, cause=Cause(None), gate=self.gate
-            )
+            context = self.platform.inside(self.scope, self.tenant).context(self.plugin, cause=Cause(None))
             for handler, wave in waves(events, self.handlers):
                 wanted = wave if handler.always else [event for event in wave if self._open(event)]
                 if wanted:

@@ -1,0 +1,133 @@
+"""Kinds of reward: what one plugin keeps and every tactic may give, with a price."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from threepeat.sdk.errors import PluginError
+from threepeat.sdk.events import Event
+from threepeat.sdk.timers import Due
+
+
+@dataclass(frozen=True, slots=True)
+class Grant:
+    """A reward for a member.
+
+    Attributes:
+        member: Who gets it.
+        amount: How much, in the kind's own unit; at least 1.
+        rule: Which of the tactic's rules gives it; a short stable identifier.
+        cause: What it is given for: an event, a deadline, or a text that is unique in the plugin. The same
+            cause, rule and member is the same grant, for ever.
+    """
+
+    member: int
+    amount: int
+    rule: str
+    cause: Event | Due | str
+
+
+class GrantState(StrEnum):
+    """What became of a grant."""
+
+    GRANTED = "granted"
+    DUPLICATE = "duplicate"
+    HELD_OUT = "held_out"
+    OVER_BUDGET = "over_budget"
+
+
+@dataclass(frozen=True, slots=True)
+class Granted:
+    """A grant's outcome.
+
+    Attributes:
+        key: The grant's key, under which the kind's plugin keeps it and `revoke` finds it.
+        state: What became of it.
+        cost: What it costs the tactic, in minor units.
+    """
+
+    key: str
+    grant: Grant
+    state: GrantState
+    cost: int
+
+
+@dataclass(frozen=True, slots=True)
+class Revocation:
+    """Take back what an earlier grant gave.
+
+    Attributes:
+        key: The grant's key.
+        amount: How much of it; never more than is left. None takes all.
+    """
+
+    key: str
+    amount: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Revoked:
+    """What is really taken back: the amount that was still granted. `plugin` is the tactic that gave it."""
+
+    key: str
+    member: int
+    amount: int
+    plugin: str
+
+
+@dataclass(frozen=True, slots=True)
+class Spend:
+    """A member pays with a reward.
+
+    Attributes:
+        member: Who pays.
+        amount: How much; at least 1.
+        reference: What it is for, unique for ever in the kind: the same reference is the same payment.
+    """
+
+    member: int
+    amount: int
+    reference: str
+
+
+@dataclass(frozen=True, slots=True)
+class Reward:
+    """A kind of reward and who keeps it. Build it with `reward`."""
+
+    kind: str
+    title: Mapping[str, str]
+    grant: Callable[[Any, Sequence[Granted]], None]
+    revoke: Callable[[Any, Sequence[Revoked]], None]
+    balance: Callable[[Any, Collection[int]], Mapping[int, int]]
+    spend: Callable[[Any, Sequence[Spend]], None] | None
+    cost: Callable[[Any, int], int]
+
+
+def reward(
+    kind: str,
+    *,
+    title: Mapping[str, str],
+    grant: Callable[[Any, Sequence[Granted]], None],
+    revoke: Callable[[Any, Sequence[Revoked]], None],
+    balance: Callable[[Any, Collection[int]], Mapping[int, int]],
+    cost: Callable[[Any, int], int],
+    spend: Callable[[Any, Sequence[Spend]], None] | None = None,
+) -> Reward:
+    """Declare a kind of reward that this plugin keeps and every tactic may give.
+
+    Each callable takes a context of this plugin first, in the transaction of whoever gives.
+
+    Args:
+        kind: The plugin's id, or `{plugin id}.{name}`.
+        title: What merchants read, by language: `{"en": "points", "zh": "积分"}`.
+        grant: Keeps a batch of new grants. Core has made sure that each is new.
+        revoke: Takes amounts back; what the member has spent already is the plugin's to settle.
+        balance: What members have now, by member; whoever is absent has none.
+        cost: What an amount costs the tactic that gives it, in minor units, rounded up.
+        spend: Lets members pay with it; raises `Refused` if one has too little, and then nobody has paid. None
+            if nobody can pay with this kind.
+    """
+    if "en" not in title or "zh" not in title:
+        raise PluginError(f"the reward {kind!r} needs a title in en and in zh")
+    return Reward(kind, dict(title), grant, revoke, balance, spend, cost)
