@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 PACKAGES := core tenants plugins/orders plugins/points
 SOURCES := -p threepeat -p threepeat_tenants -p threepeat_orders -p threepeat_points
 
-.PHONY: help demo test check format bench docs lock clean
+.PHONY: help demo test check format bench bench-road storm docs lock clean
 
 help: ## say what the verbs do
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
 $(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml)
 	@$(PYTHON) -c 'import sys; sys.exit("Threepeat needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'
@@ -38,6 +38,12 @@ format: $(STAMP) ## put the code into shape
 
 bench: $(STAMP) ## measure throughput side by side, in one run
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
+	$(BIN)/python tests/faults/storm.py $(ARGS)
+
+bench-road: $(STAMP) ## measure open timers, and what a store waits beside a busy one
+	$(BIN)/python tests/bench/road.py $(ARGS)
 
 docs: $(STAMP) ## write the generated reference pages and build the documentation
 	$(BIN)/python docs/reference.py

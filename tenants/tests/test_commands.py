@@ -45,6 +45,16 @@ def test_a_tenant_is_made_listed_and_its_tactic_switched_and_set(threepeat):
     assert "points is on in slot 1" in threepeat("tactic", "enable", "tea", "points")
 
 
+def test_a_tactics_monthly_budget_is_set_shown_and_lifted(threepeat):
+    threepeat("tenant", "create", "tea", "--enable", "points")
+    threepeat("tactic", "set", "tea", "points", "--budget", "50000")
+    assert re.search(r"points .*10 % .* 0 .* 50000 .*yes", threepeat("tactic", "list", "tea"))
+    threepeat("tactic", "set", "tea", "points", "points_per_unit=2")
+    assert "50000" in threepeat("tactic", "list", "tea")
+    threepeat("tactic", "set", "tea", "points", "--no-budget")
+    assert "50000" not in threepeat("tactic", "list", "tea")
+
+
 def test_keys_are_made_listed_and_revoked(threepeat):
     threepeat("tenant", "create", "tea")
     secret = threepeat("key", "create", "tea", "--scope", "manage", "--scope", "read", "--name", "till").strip()
@@ -73,6 +83,8 @@ def test_keys_are_made_listed_and_revoked(threepeat):
         (("tactic", "set", "tea", "points", "colour=red"), "settings.colour: "),
         (("tactic", "set", "tea", "points", "nonsense"), "nonsense: write name=value"),
         (("tactic", "set", "tea", "points", "--holdout", "51"), "holdout_percent: choose 0 to 50"),
+        (("tactic", "set", "tea", "points", "--budget", "-1"), "monthly_budget: choose 0 to 10"),
+        (("tactic", "set", "tea", "points", "--budget", "1", "--no-budget"), "--no-budget: give it or --budget"),
         (("verify", "--tenant", "nowhere"), "there is no tenant 'nowhere'"),
     ],
 )

@@ -1,7 +1,5 @@
 """`threepeat tenant`, `key` and `tactic`: what people do to a tenant, from a terminal."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Annotated
 
 import orjson
@@ -9,14 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from threepeat.database.engine import Scope
-from threepeat.events.platform import Platform
+from threepeat.events import budgets
 from threepeat.events.stores import open_store
 from threepeat.tenancy import keys, switches, tenants
 from threepeat.tenancy.errors import Invalid
-from threepeat.tenancy.tenants import Tenant
-
-BY = "operator"
+from threepeat.tenancy.switches import UNCHANGED
+from threepeat_tenants import privacy
+from threepeat_tenants.opening import BY, Slug, inside, opened
 
 console = Console()
 
@@ -24,7 +21,6 @@ tenant_app = typer.Typer(help="Make tenants and look at them.", no_args_is_help=
 key_app = typer.Typer(help="API keys of a tenant's servers.", no_args_is_help=True)
 tactic_app = typer.Typer(help="Allow, switch and set a tenant's tactics.", no_args_is_help=True)
 
-Slug = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's short name.")]
 Plugin = Annotated[str, typer.Argument(metavar="TACTIC", help="The tactic's id.")]
 
 
@@ -33,26 +29,7 @@ def register(app: typer.Typer) -> None:
     app.add_typer(tenant_app, name="tenant")
     app.add_typer(key_app, name="key")
     app.add_typer(tactic_app, name="tactic")
-
-
-@contextmanager
-def opened() -> Iterator[Platform]:
-    """An open platform, closed at the end."""
-    platform = Platform.open()
-    try:
-        yield platform
-    finally:
-        platform.database.dispose()
-
-
-@contextmanager
-def inside(slug: str) -> Iterator[tuple[Platform, Tenant, Scope]]:
-    """A transaction inside a tenant."""
-    with opened() as platform:
-        with platform.database.directory() as connection:
-            tenant = tenants.by_slug(connection, slug)
-        with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-            yield platform, tenant, scope
+    privacy.register(app, tenant_app)
 
 
 @tenant_app.command("create")
@@ -131,18 +108,22 @@ def revoke_key(
 @tactic_app.command("list")
 def list_tactics(slug: Slug) -> None:
     """List what is installed and how it stands in a tenant."""
-    table = Table("plugin", "kind", "state", "slot", "comparison group", "allowed")
+    table = Table("plugin", "kind", "state", "slot", "comparison group", "spent this month", "budget", "allowed")
     with inside(slug) as (platform, tenant, scope):
         cap, permitted = switches.allowed(scope, tenant, platform.registry)
         found = switches.activations(scope)
+        spent = budgets.spent(scope, tenant.store)
         for plugin in platform.registry:
             one = found.get(plugin.id)
+            budget = one.monthly_budget if one else None
             table.add_row(
                 plugin.id,
                 plugin.manifest.kind,
-                one.state if one else "off",
+                f"{one.state}, paused" if one and one.paused else one.state if one else "off",
                 str(one.slot) if one and one.slot else "",
                 f"{one.holdout_percent} %" if one and plugin.manifest.holdout == "member" else "",
+                str(spent.get(plugin.id, 0)),
+                str(budget) if budget is not None else "",
                 "yes" if plugin.id in permitted else "no",
             )
     console.print(table)
@@ -191,8 +172,14 @@ def set_settings(
         list[str] | None, typer.Argument(help="name=value; the value is JSON, or text if it is no JSON.")
     ] = None,
     holdout: Annotated[int | None, typer.Option(help="Percent of members in the comparison group.")] = None,
+    budget: Annotated[
+        int | None, typer.Option(help="What its rewards may cost in a month, in minor units such as fen.")
+    ] = None,
+    no_budget: Annotated[bool, typer.Option("--no-budget", help="Lift the limit.")] = False,
 ) -> None:
     """Change some of a tactic's settings and show all that are set."""
+    if budget is not None and no_budget:
+        raise Invalid("--no-budget", "give it or --budget, not both")
     changes: dict[str, object] = {}
     for given in values or ():
         name, equals, value = given.partition("=")
@@ -214,6 +201,7 @@ def set_settings(
             {**shown, **changes},
             revision=before.revision if before else None,
             holdout_percent=holdout,
+            monthly_budget=None if no_budget else UNCHANGED if budget is None else budget,
             by=BY,
         )
         shown, secrets = switches.visible_settings(platform.registry, tactic, saved)

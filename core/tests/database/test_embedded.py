@@ -129,7 +129,9 @@ def test_settings_permissions_and_passwords(server: EmbeddedServer, folder: Path
         "TimeZone": "UTC",
         "log_timezone": "UTC",
         "lc_messages": "C",
-        "log_min_messages": "warning",
+        "log_min_messages": "log",
+        "log_error_verbosity": "terse",
+        "log_min_error_statement": "panic",
         "server_encoding": "UTF8",
     }
     assert {name: query(server.admin_url, f"SHOW {name}")[0][0] for name in expected} == expected

@@ -433,7 +433,7 @@ def shop(platform: Platform) -> None:
     with platform.database.tenant(made.id) as scope:
         switches.open_services(scope, made, platform.registry, by="test", act=platform.act)
         switches.enable(scope, made, platform.registry, "points", by="test", act=platform.act)
-        members.put(scope, "ann")
+        members.put(scope, platform.keyring, "ann")
 
 
 @contextmanager

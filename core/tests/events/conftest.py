@@ -11,11 +11,17 @@ from threepeat.testing.fixtures import Cluster
 
 
 @pytest.fixture(scope="module")
-def platform(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+def registry() -> Registry:
+    """The plugins of a file; files with toys of their own override it."""
+    return Registry([])
+
+
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[Platform]:
     """One platform for a file; every test makes a tenant of its own."""
     with cluster.database() as name:
         config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, registry=Registry([]), keys=KeyConfig(keys=new_line()), upgrade=True)
+        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
         yield opened
         opened.database.dispose()
 

@@ -17,10 +17,12 @@ from threepeat.events.incoming import Item, Verdict, read, split
 from threepeat.events.ingest import append
 from threepeat.events.platform import Platform
 from threepeat.sdk.events import Sender
+from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.tenants import Tenant
 from threepeat.testing.fixtures import Cluster
 
 CLIENTS = 8
+KEYRING = Keyring({"test": bytes(32)})
 
 
 def event(key: str, **given: Any) -> dict[str, Any]:
@@ -66,7 +68,7 @@ def appended(url: str, tenant: Tenant, *batches: list[Item]) -> list[list[Item]]
     async def run() -> None:
         async with connected(url) as (connection,):
             for batch in batches:
-                await append(connection, tenant.id, batch)
+                await append(connection, KEYRING, tenant.id, batch)
 
     asyncio.run(run())
     return list(batches)
@@ -121,7 +123,7 @@ def test_eight_clients_with_random_repeats_leave_every_event_once_and_no_gap(
 
     async def client(connection: AsyncConnection[Any]) -> None:
         while waiting:
-            await append(connection, tenant.id, waiting.pop())
+            await append(connection, KEYRING, tenant.id, waiting.pop())
 
     async def run() -> None:
         async with connected(url, CLIENTS) as connections:
@@ -302,7 +304,7 @@ def test_batches_that_make_the_same_members_in_opposite_order_do_not_deadlock(
         async with connected(url, CLIENTS) as connections:
             for batches in rounds:
                 calls: list[Coroutine[Any, Any, Any]] = [
-                    append(connection, tenant.id, batch)
+                    append(connection, KEYRING, tenant.id, batch)
                     for connection, batch in zip(connections, batches, strict=True)
                 ]
                 await asyncio.gather(*calls)
@@ -401,7 +403,7 @@ def test_clients_whose_backends_are_killed_at_random_lose_and_double_nothing(
                 batch = items(*(event(key, subject=f"m-{key}") for key in wanted))
                 try:
                     async with connected(url) as (connection,):
-                        await append(connection, tenant.id, batch)
+                        await append(connection, KEYRING, tenant.id, batch)
                 except psycopg.OperationalError:
                     faults += 1
                 else:

@@ -1,11 +1,14 @@
 import secrets
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
+from typing import Any
 
 import httpx2
 import pytest
 
 from threepeat.events.platform import KeyConfig, Platform
+from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
 from threepeat.tenancy import keys, members
 from threepeat.tenancy.keyring import new_line
@@ -13,6 +16,8 @@ from threepeat.tenancy.tenants import Tenant
 from threepeat.testing.fixtures import Cluster, serving
 
 Connect = Callable[..., httpx2.Client]
+
+RATED = ("key", "member", "tenant")
 
 
 @pytest.fixture(scope="module")
@@ -80,7 +85,33 @@ def make_token(platform: Platform) -> Callable[..., str]:
 
     def make(owner: Tenant, external_id: str, *, life: timedelta = timedelta(hours=1)) -> str:
         with platform.database.tenant(owner.id) as scope:
-            member = members.put(scope, external_id)
+            member = members.put(scope, platform.keyring, external_id)
         return keys.sign_token(platform.keyring, owner.id, member.id, external_id, life)[0]
 
     return make
+
+
+@pytest.fixture
+def serve(platform: Platform) -> Iterator[Callable[..., str]]:
+    """Starts a server with limits of its own: `serve(key_requests=5)`; rates that are not named are off."""
+    rates: dict[str, Any] = {f"{who}_{what}": 0 for who in RATED for what in ("requests", "events")}
+    with ExitStack() as stack:
+        yield lambda **limits: stack.enter_context(serving(platform, HttpConfig(**rates | limits)))
+
+
+@pytest.fixture
+def refusals() -> Callable[..., AbstractContextManager[None]]:
+    """Sees that a block is refused something: `with refusals(url, "key-requests", 3): …`."""
+
+    def count(url: str, reason: str) -> float:
+        lines = httpx2.get(f"{url}/metrics").text.splitlines()
+        wanted = f'threepeat_http_refused_total{{reason="{reason}"}}'
+        return sum(float(line.split(" ")[1]) for line in lines if line.startswith(wanted))
+
+    @contextmanager
+    def counted(url: str, reason: str, least: int = 1) -> Iterator[None]:
+        before = count(url, reason)
+        yield
+        assert count(url, reason) - before >= least, reason
+
+    return counted

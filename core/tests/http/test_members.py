@@ -36,8 +36,16 @@ def test_a_member_is_made_once_and_read_back(manager: httpx2.Client) -> None:
     made = manager.put(path("m1"), json={})
     assert made.status_code == 200
     body = made.json()
-    assert body.keys() == {"external_id", "exempt", "suspended_until", "created_at"}
-    assert (body["external_id"], body["exempt"], body["suspended_until"]) == ("m1", False, None)
+    created_at = body.pop("created_at")
+    assert body == {
+        "external_id": "m1",
+        "identities": [{"kind": "shop", "value": "m1"}],
+        "exempt": False,
+        "suspended_until": None,
+        "suspended_reason": None,
+    }
+    assert abs(datetime.fromisoformat(created_at) - datetime.now(UTC)) < timedelta(minutes=1)
+    body = {**body, "created_at": created_at}
     assert manager.put(path("m1"), json={}).json() == body
     assert manager.get(path("m1")).json() == body
 
@@ -49,9 +57,43 @@ def test_exempt_is_set_cleared_and_otherwise_left_alone(manager: httpx2.Client) 
     assert manager.put(path("m1"), json={"exempt": False}).json()["exempt"] is False
 
 
+def test_a_suspension_is_set_changed_and_lifted_with_its_reason(manager: httpx2.Client) -> None:
+    def change(**body: object) -> tuple[Any, Any]:
+        answer = manager.put(path("m1"), json=body)
+        assert answer.status_code == 200, answer.text
+        assert manager.get(path("m1")).json() == answer.json()
+        return answer.json()["suspended_until"], answer.json()["suspended_reason"]
+
+    assert change(suspended_until="2030-01-01T08:00:00+08:00") == ("2030-01-01T00:00:00Z", None)
+    reason = "too many refunds 退款"
+    assert change(suspended_until="2031-01-01T00:00:00Z", suspended_reason=reason)[1] == reason
+    assert change(exempt=True) == ("2031-01-01T00:00:00Z", reason)
+    assert change(suspended_until=None) == (None, None)
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
-    [({"exempt": "perhaps"}, "exempt"), ({"exmept": True}, "exmept"), ({"id": 7}, "id"), ([], "body")],
+    [
+        ({"exempt": "perhaps"}, "exempt"),
+        ({"exmept": True}, "exmept"),
+        ({"id": 7}, "id"),
+        ([], "body"),
+        ({"readmit": None}, "readmit"),
+        ({"suspended_until": "soon"}, "suspended_until"),
+        ({"suspended_until": "2030-01-01T00:00:00"}, "suspended_until"),
+        ({"suspended_until": "1969-12-31T23:59:59Z"}, "suspended_until"),
+        ({"suspended_until": "2300-01-01T00:00:00Z"}, "suspended_until"),
+        ({"suspended_until": "9999-12-31T23:59:59-23:59"}, "suspended_until"),
+        ({"suspended_until": "0001-01-01T00:00:00+23:59"}, "suspended_until"),
+        ({"suspended_until": 2**63}, "suspended_until"),
+        ({"suspended_until": 1e300}, "suspended_until"),
+        ({"suspended_reason": "why"}, "suspended_reason"),
+        ({"suspended_until": None, "suspended_reason": "why"}, "suspended_reason"),
+        ({"suspended_until": "2030-01-01T00:00:00Z", "suspended_reason": ""}, "suspended_reason"),
+        ({"suspended_until": "2030-01-01T00:00:00Z", "suspended_reason": "x" * 201}, "suspended_reason"),
+        ({"suspended_until": "2030-01-01T00:00:00Z", "suspended_reason": "a\0b"}, "suspended_reason"),
+        ({"suspended_until": "2030-01-01T00:00:00Z", "suspended_reason": 7}, "suspended_reason"),
+    ],
 )
 def test_a_wrong_change_is_refused_by_name(manager: httpx2.Client, body: object, field: str) -> None:
     problem = assert_problem(manager.put(path("m1"), json=body), 422)
@@ -127,6 +169,31 @@ def test_an_id_that_cannot_be_is_refused_by_name_and_not_stored(
         assert answer.status_code in {404, 422}
         assert_problem(answer, answer.status_code)
     assert members(platform, tenant) == []
+
+
+@pytest.mark.parametrize(
+    "external_id", ["a/b", "/", "//", "a/token", "x/identities", "../b", "a%2Fb", "/v1/events"]
+)
+def test_an_id_with_a_slash_is_reached_with_the_slash_escaped(
+    platform: Platform, tenant: Tenant, manager: httpx2.Client, signed_in: SignedIn, external_id: str
+) -> None:
+    address = path(external_id).replace("..", "%2E%2E")
+    assert manager.put(address, json={}).json()["external_id"] == external_id
+    assert manager.get(address.replace("%2F", "%2f")).json()["external_id"] == external_id
+    assert members(platform, tenant) == [external_id]
+    token = manager.post(f"{address}/token").json()["token"]
+    assert signed_in(token).get("/v1/me").json()["external_id"] == external_id
+    linked = manager.put(f"{address}/identities", json={"kind": "unionid", "value": "u1"})
+    assert {"kind": "unionid", "value": "u1"} in linked.json()["identities"]
+    assert manager.delete(f"{address}/identities/unionid").json()["external_id"] == external_id
+
+
+def test_an_escaped_slash_does_not_lead_past_a_routes_end(manager: httpx2.Client) -> None:
+    manager.put(path("a"), json={})
+    assert_problem(manager.get("/v1/members/a%2Fconsents"), 404)
+    assert manager.get("/v1/members/a/consents").status_code == 200
+    assert manager.get("/v1%2Fmembers/a").status_code == 404
+    assert manager.post("/v1/members/a%2Ftoken").status_code == 405
 
 
 @pytest.mark.parametrize("address", ["/v1/members/", "/v1/members/a/b", "/v1/members/a%2Fb", "/v1/members/%ff"])

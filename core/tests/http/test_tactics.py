@@ -524,8 +524,10 @@ def test_the_second_of_two_writers_is_told(manager: httpx2.Client) -> None:
     body = assert_problem(put(manager, {"rate": 3}, revision=revision), 409)
     assert body["type"] == "urn:threepeat:problem:stale"
     assert listed(manager)["t1"]["settings"] == {"rate": 2}
-    for wrong in (0, -1, 2**31, 2**63, 10**40):
+    for wrong in (0, -1, 2**31, 2**63 - 1):
         assert_problem(put(manager, {"rate": 3}, revision=wrong), 409)
+    for impossible in (2**63, 10**40):
+        assert_problem(put(manager, {"rate": 3}, revision=impossible), 422, "revision")
 
 
 def test_also_of_two_first_writers_the_second_is_told(manager: httpx2.Client) -> None:

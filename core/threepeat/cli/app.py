@@ -12,12 +12,13 @@ from rich.console import Console
 from rich.table import Table
 
 from threepeat import __version__
-from threepeat.cli import db, demo, importing, serve
+from threepeat.cli import db, demo, importing, letters, serve
 from threepeat.cli.logs import configure
 from threepeat.cli.orders_file import ImportFileError
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError
+from threepeat.database.programs import BackupError
 from threepeat.tenancy.errors import TenancyError
 
 GROUP = "threepeat.commands"
@@ -47,7 +48,7 @@ def readable_errors() -> Iterator[None]:
     """Print errors that say what to do without a traceback."""
     try:
         yield
-    except (BootError, EmbeddedError, TenancyError, ImportFileError) as error:
+    except (BackupError, BootError, EmbeddedError, TenancyError, ImportFileError) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors()))
@@ -135,6 +136,8 @@ app.command()(serve.worker)
 app.command()(demo.demo)
 app.add_typer(db.app, name="db")
 app.add_typer(importing.app, name="import")
+app.add_typer(letters.app, name="letters")
+app.add_typer(letters.events_app, name="events")
 app.info.cls = Group
 
 for point in entry_points(group=GROUP):

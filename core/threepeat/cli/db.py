@@ -1,4 +1,4 @@
-"""`threepeat db`: the embedded server, and schemas up to date."""
+"""`threepeat db`: the embedded server, schemas up to date, backup and restore."""
 
 from typing import Annotated
 
@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from threepeat.cli import backup
 from threepeat.database import migrate
 from threepeat.database.config import DatabaseConfig, Urls, connect, driver_url
 from threepeat.database.embedded import EmbeddedServer
@@ -15,7 +16,7 @@ from threepeat.events.platform import sources
 from threepeat.plugins import Registry
 from threepeat.sdk.migrations import Roles
 
-app = typer.Typer(help="The embedded PostgreSQL and the schemas in it.", no_args_is_help=True)
+app = typer.Typer(help="The embedded PostgreSQL, the schemas in it, backup and restore.", no_args_is_help=True)
 
 
 def _embedded() -> EmbeddedServer:
@@ -103,3 +104,8 @@ def create(
             database=name,
         )
         typer.echo(f"export THREEPEAT_{variable}_URL='{url.render_as_string(hide_password=False)}'")
+
+
+app.command()(backup.backup)
+app.command()(backup.restore)
+app.command()(backup.discard)

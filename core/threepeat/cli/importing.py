@@ -155,7 +155,7 @@ async def _send(
         for store, batch in _batches(orders):
             tenant = stores[store]
             items = _items(platform, tenant, batch)
-            appended = await append(connection, tenant.id, items)
+            appended = await append(connection, platform.keyring, tenant.id, items)
             for item in appended.items:
                 verdicts[item.verdict] += 1
                 if item.verdict in {Verdict.INVALID, Verdict.CONFLICT}:

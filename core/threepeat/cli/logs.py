@@ -6,8 +6,22 @@ import sys
 import structlog
 import typer
 
-# Local variables stay out of the logs: they hold secrets and people's data.
-BRIEF = structlog.tracebacks.ExceptionDictTransformer(show_locals=False, max_frames=20)
+from threepeat.database.redact import brief, trail
+
+
+def without_values(_logger: object, _method: str, entry: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Put in the place of an exception what it is and where, for its message may hold people's data."""
+    given = entry.pop("exc_info", None)
+    if given is True:
+        given = sys.exc_info()
+    error = given[1] if isinstance(given, tuple) else given
+    if isinstance(error, BaseException):
+        causes: list[BaseException] = [error]
+        while (cause := causes[-1].__cause__ or causes[-1].__context__) is not None and cause not in causes:
+            causes.append(cause)
+        entry.setdefault("error", " from ".join(map(brief, causes)))
+        entry["trail"] = trail(error)
+    return entry
 
 
 def configure(log_format: str, log_level: str) -> None:
@@ -27,12 +41,13 @@ def configure(log_format: str, log_level: str) -> None:
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.StackInfoRenderer(),
+        without_values,
     ]
     renderer: list[structlog.typing.Processor]
     if log_format == "json" or (log_format == "auto" and not sys.stderr.isatty()):
-        renderer = [structlog.processors.ExceptionRenderer(BRIEF), structlog.processors.JSONRenderer()]
+        renderer = [structlog.processors.JSONRenderer()]
     else:
-        renderer = [structlog.dev.ConsoleRenderer(exception_formatter=structlog.dev.plain_traceback)]
+        renderer = [structlog.dev.ConsoleRenderer()]
     structlog.configure(
         processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
         logger_factory=structlog.stdlib.LoggerFactory(),

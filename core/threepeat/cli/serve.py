@@ -4,23 +4,33 @@ import os
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn
 
+import structlog
 import typer
 
+from threepeat.cli.logs import configure
+from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
-from threepeat.database.embedded import EmbeddedServer
+from threepeat.database.embedded import EmbeddedError, EmbeddedServer
+from threepeat.database.redact import brief
+
+if TYPE_CHECKING:
+    from threepeat.worker.watch import ChildWatch
+
+logger = structlog.get_logger(__name__)
 
 
 def serve(
     host: Annotated[str, typer.Option(envvar="THREEPEAT_HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="THREEPEAT_PORT", help="Port to listen on.")] = 8000,
     processes: Annotated[int, typer.Option(min=1, help="How many processes answer.")] = 1,
-    workers: Annotated[int, typer.Option(min=0, help="How many workers to run beside it.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="How many worker processes to run beside it.")] = 0,
 ) -> None:
     """Serve the HTTP API.
 
@@ -37,8 +47,8 @@ def serve(
         stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
         Platform.open().database.dispose()  # say what is wrong before anything listens
-        for _ in range(workers):
-            stack.enter_context(child("worker"))
+        if workers:
+            stack.enter_context(child("worker", "--processes", str(workers)))
         uvicorn.run(
             "threepeat.cli.serve:app",
             factory=True,
@@ -60,33 +70,102 @@ def app() -> object:
 
 
 def worker(
-    drain: Annotated[bool, typer.Option("--drain", help="Stop when nothing waits any more.")] = False,
+    context: typer.Context,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            envvar="THREEPEAT_WORKER_PROCESSES",
+            help="How many processes work; by default one for every two cores, at least two.",
+        ),
+    ] = None,
+    drain: Annotated[
+        bool, typer.Option("--drain", help="Work in this process and stop when nothing waits any more.")
+    ] = False,
     metrics_port: Annotated[
-        int | None, typer.Option(min=1, max=65535, help="Serve this worker's Prometheus metrics on 127.0.0.1.")
+        int | None,
+        typer.Option(min=1, max=65535, help="Serve the Prometheus metrics of all its processes on 127.0.0.1."),
     ] = None,
 ) -> None:
-    """Hand the events to the tactics, until SIGTERM or Ctrl-C. Run as many as you like."""
-    from prometheus_client import start_http_server  # noqa: PLC0415
+    """Hand the events to the tactics, until SIGTERM or Ctrl-C. Run as many as you like.
 
+    A process that dies is replaced, and one that a plugin keeps longer than THREEPEAT_WORKER_DEADLINE_SECONDS
+    is killed and replaced. A second SIGTERM or Ctrl-C does not wait for the turns at hand.
+    """
+    with ExitStack() as stack:
+        if metrics_port is not None and "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+            # The library reads it when it is imported, here and in the processes.
+            folder = stack.enter_context(TemporaryDirectory(prefix="threepeat-metrics-"))
+            os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        from threepeat.events.platform import Platform  # noqa: PLC0415
+        from threepeat.worker.loop import Worker, WorkerConfig  # noqa: PLC0415
+        from threepeat.worker.supervisor import Supervisor  # noqa: PLC0415
+
+        options = context.find_root().params
+        supervisor = Supervisor(
+            partial(work, log_format=options["log_format"], log_level=options["log_level"]),
+            processes=processes or max(2, (os.cpu_count() or 1) // 2),
+            deadline=WorkerConfig().deadline_seconds,
+            preload=("threepeat.cli.serve", "threepeat.events.platform", "threepeat.worker.loop"),
+        )
+        stack.enter_context(supervised_database())
+        if not drain:
+            supervisor.warm_up()
+        platform = Platform.open()  # says what is wrong before a worker is started
+        stack.callback(platform.database.dispose)
+        if metrics_port is not None:
+            _export_metrics(metrics_port)
+        if drain:
+            drained = Worker(platform)
+            _on_stop_signal(drained.stop)
+            typer.echo(f"{drained.drain()} events passed")
+        else:
+            platform.database.dispose()
+            _on_stop_signal(supervisor.stop)
+            supervisor.run()
+
+
+def work(name: str, watch: "ChildWatch", *, log_format: str, log_level: str) -> None:
+    """Be one of the processes of `threepeat worker`.
+
+    Args:
+        name: The place that this process takes, maybe that of one that died.
+        watch: Shared with the supervisor.
+        log_format: As for the command itself.
+        log_level: As for the command itself.
+    """
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # a terminal sends it to all; the supervisor passes it on
     from threepeat.events.platform import Platform  # noqa: PLC0415
+    from threepeat.worker.calls import StuckError  # noqa: PLC0415
+    from threepeat.worker.forkserver import end_with_parent  # noqa: PLC0415
     from threepeat.worker.loop import Worker  # noqa: PLC0415
 
-    with supervised_database():
+    end_with_parent()
+    configure(log_format, log_level)
+    try:
         platform = Platform.open()
-        process = Worker(platform)
-        if metrics_port is not None:
-            start_http_server(metrics_port, "127.0.0.1")
-
-        def stop(_number: int, _frame: FrameType | None) -> None:
-            process.stop()
-
-        for number in (signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, stop)
-        if drain:
-            typer.echo(f"{process.drain()} events passed")
-        else:
-            process.run()
+        process = Worker(platform, watch=watch, name=name)
+        signal.signal(signal.SIGTERM, lambda _number, _frame: process.stop())
+        process.run()
         platform.database.dispose()
+    except Exception as error:  # noqa: BLE001 - the supervisor puts another in its place
+        readable = isinstance(error, BootError | EmbeddedError | StuckError)
+        logger.error("the worker cannot go on", reason=str(error) if readable else brief(error))
+        os._exit(1)  # an ordinary exit would wait for a call that hangs
+
+
+def _on_stop_signal(stop: Callable[[], None]) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda _number, _frame: stop())
+
+
+def _export_metrics(port: int) -> None:
+    from prometheus_client import CollectorRegistry, start_http_server  # noqa: PLC0415
+    from prometheus_client.multiprocess import MultiProcessCollector  # noqa: PLC0415
+
+    registry = CollectorRegistry()
+    MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
+    start_http_server(port, "127.0.0.1", registry)
 
 
 @contextmanager

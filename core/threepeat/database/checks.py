@@ -4,9 +4,12 @@ from collections.abc import Collection, Sequence
 
 from sqlalchemy import Connection, text
 
+from threepeat.database import restoring
 from threepeat.database.engine import Database
+from threepeat.database.erasable import faults
 from threepeat.database.lint import Hole, holes
 from threepeat.database.migrate import CORE, Source, State, status
+from threepeat.database.personal import personal_tables
 from threepeat.sdk.migrations import Roles
 
 OLDEST_MAJOR = 15
@@ -26,32 +29,50 @@ class BootError(RuntimeError):
     """The process must not serve; the message says what to change."""
 
 
-def check(database: Database, plugins: Sequence[Source], *, away: Collection[str] = ()) -> dict[str, str]:
+def check(
+    database: Database,
+    plugins: Sequence[Source],
+    *,
+    away: Collection[str] = (),
+    merging: Collection[str] | None = None,
+) -> dict[str, str]:
     """Refuse to serve an unsafe database, and say which plugins have to wait.
 
     Args:
         database: The pools to check with.
         plugins: The schemas of the installed plugins.
         away: Names of plugins that are quarantined already: holes in their schemas stop nobody else.
+        merging: Names of the plugins that can merge members; None leaves that unchecked.
 
     Returns:
-        The reason for each plugin whose own schema is unsafe or not migrated.
+        The reason for each plugin whose own schema is unsafe or not migrated, or that keeps members' data which
+        erasure could not erase or a merge could not move.
 
     Raises:
         BootError: Roles, durability, core's schema or core's tables are not as they must be.
     """
     with database.app.connect() as connection:
+        if restoring.is_closed(connection):
+            raise BootError("a backup is being restored, or its checks were not green: see `threepeat db restore`")
         _roles(connection, database.urls.roles)
         _durability(connection)
         states = {found.schema: found.state for found in status(connection, database.urls.roles, [CORE, *plugins])}
         if states["core"] is not State.OK:
             raise BootError(f"core's schema is {states['core']}: run `threepeat db upgrade`")
         leaks = holes(connection, database.urls.roles)
+        kept = faults(connection, database.urls.roles)
+        stuck = _unmerging(connection, merging) if merging is not None else {}
     names = {source.schema for source in plugins}
     core_leaks = [hole for hole in leaks if hole.schema not in names and hole.schema not in away]
     if core_leaks:
         raise BootError("tenants are not closed against each other:\n" + "\n".join(map(str, core_leaks)))
-    return {**_unmigrated(states), **_leaking([hole for hole in leaks if hole.schema in names])}
+    core_kept = [hole for hole in kept if hole.schema == "core"]
+    if core_kept:
+        raise BootError("members' data could not be erased:\n" + "\n".join(map(str, core_kept)))
+    stuck = {name: reason for name, reason in stuck.items() if name in names}
+    lasting = {hole.schema: f"members' data could not be erased: {hole}" for hole in kept if hole.schema in names}
+    leaking = _leaking([hole for hole in leaks if hole.schema in names])
+    return {**stuck, **lasting, **_unmigrated(states), **leaking}
 
 
 def _unmigrated(states: dict[str, State]) -> dict[str, str]:
@@ -59,6 +80,15 @@ def _unmigrated(states: dict[str, State]) -> dict[str, str]:
         schema: f"its schema is {state}: run `threepeat db upgrade`"
         for schema, state in states.items()
         if schema != "core" and state in {State.PENDING, State.AHEAD}
+    }
+
+
+def _unmerging(connection: Connection, merging: Collection[str]) -> dict[str, str]:
+    return {
+        table.table.schema: f"{table} holds members' data, and the plugin does not override merge_members: "
+        "two members who are one person could not be merged"
+        for table in personal_tables(connection)
+        if table.table.schema != "core" and table.table.schema not in merging
     }
 
 

@@ -43,9 +43,14 @@ class DatabaseConfig(BaseSettings):
         pattern="^[a-z][a-z0-9_]{0,40}$",
         description="The roles are {prefix}_app, {prefix}_owner and {prefix}_ops.",
     )
+    erasures: Path | None = Field(
+        default=None,
+        description="File that lists erasures for a restore; keep it apart from the database's disk. "
+        "Default: {data}/erasures.jsonl.",
+    )
     pool_size: int = Field(default=10, ge=1, le=200, description="Connections that one process may hold.")
 
-    @field_validator("app_url", "owner_url", "ops_url", mode="before")
+    @field_validator("app_url", "owner_url", "ops_url", "erasures", mode="before")
     @classmethod
     def _blank_is_unset(cls, value: object) -> object:
         return value or None

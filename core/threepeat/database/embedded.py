@@ -53,7 +53,11 @@ jit = off
 timezone = 'UTC'
 log_timezone = 'UTC'
 lc_messages = 'C'
-log_min_messages = warning
+# What single statements fail with is told to those who ran them. It may quote people's data, so no log keeps it.
+log_min_messages = log
+log_error_verbosity = terse
+log_min_error_statement = panic
+log_parameter_max_length_on_error = 0
 log_destination = 'stderr'
 logging_collector = off
 # ---- threepeat: end ----

@@ -1,7 +1,8 @@
 """Connections: one pool per role, and transactions that belong to one tenant."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from typing import Any
@@ -12,10 +13,35 @@ from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, event, text
 
 from threepeat.database.config import Urls
+from threepeat.database.sealed import BrokenTurnError, SealedBind, SealedConnection, SealedCursor, plugin_call
 
 SET_TENANT = text(
     "SELECT set_config('threepeat.tenant', :tenant, true), set_config('threepeat.clock_offset', :offset, true)"
 )
+SET_TENANT_AND_TIMEOUTS = text("""
+    SELECT set_config('threepeat.tenant', :tenant, true), set_config('threepeat.clock_offset', :offset, true),
+           set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
+           set_config('idle_in_transaction_session_timeout', :idle, true)
+""")
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """How long a transaction may take over one step, in milliseconds; 0 is without end.
+
+    Attributes:
+        statement: For a statement.
+        lock: To wait for a lock.
+        idle: Between two statements; the server then ends the connection.
+    """
+
+    statement: int
+    lock: int
+    idle: int
+
+    def binds(self) -> dict[str, str]:
+        """The binds of `SET_TENANT_AND_TIMEOUTS`, without the tenant's."""
+        return {"statement": f"{self.statement}ms", "lock": f"{self.lock}ms", "idle": f"{self.idle}ms"}
 
 
 class Scope:
@@ -24,11 +50,13 @@ class Scope:
     Attributes:
         tenant_id: Bound as `:tenant` in every statement.
         connection: The connection underneath.
+        before_commit: What is left to do right before the commit, in this order.
     """
 
     def __init__(self, connection: Connection, tenant_id: int) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
+        self.before_commit: list[Callable[[], None]] = []
 
     def run(self, statement: TextClause, /, **binds: object) -> Sequence[Row[Any]]:
         """Run a statement; `:tenant` is bound already."""
@@ -44,6 +72,22 @@ class Scope:
         rows = self.run(statement, **binds)
         return rows[0] if rows else None
 
+    @contextmanager
+    def plugin_call(self) -> Iterator[None]:
+        """A savepoint around a call into a plugin: its effects stand or fall together; it cannot commit."""
+        with plugin_call(self.connection):
+            yield
+
+    def require_tenant(self) -> None:
+        """See that plugin code left the transaction in its tenant.
+
+        Raises:
+            BrokenTurnError: It did not.
+        """
+        inside = self.connection.execute(text("SELECT current_setting('threepeat.tenant', true)")).scalar()
+        if inside != str(self.tenant_id):
+            raise BrokenTurnError("plugin code left the transaction in another tenant")
+
     @cached_property
     def now(self) -> datetime:
         """The transaction's time in UTC, with the tenant's clock offset."""
@@ -56,12 +100,12 @@ class Database:
 
     def __init__(self, urls: Urls, *, pool_size: int = 10) -> None:
         self.urls = urls
-        self._pool_size = pool_size
+        self.pool_size = pool_size
 
     @cached_property
     def app(self) -> Engine:
         """Engine of the app role, which sees what the session's tenant owns."""
-        return self._engine("app", self._pool_size)
+        return self._engine("app", self.pool_size)
 
     @cached_property
     def ops(self) -> Engine:
@@ -74,14 +118,24 @@ class Database:
         return self._engine("owner", 1)
 
     @contextmanager
-    def tenant(self, tenant_id: int, *, clock_offset: timedelta = timedelta()) -> Iterator[Scope]:
-        """A transaction of the app role inside a tenant; commits at the end, or undoes all on an exception."""
+    def tenant(
+        self, tenant_id: int, *, clock_offset: timedelta = timedelta(), timeouts: Timeouts | None = None
+    ) -> Iterator[Scope]:
+        """A transaction of the app role inside a tenant; commits at the end, or undoes all on an exception.
+
+        Args:
+            timeouts: The server's own by default.
+        """
+        binds = {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds()} seconds"}
         with self.app.begin() as connection:
-            connection.execute(
-                SET_TENANT,
-                {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds()} seconds"},
-            )
-            yield Scope(connection, tenant_id)
+            if timeouts is None:
+                connection.execute(SET_TENANT, binds)
+            else:
+                connection.execute(SET_TENANT_AND_TIMEOUTS, binds | timeouts.binds())
+            scope = Scope(connection, tenant_id)
+            yield scope
+            for last in scope.before_commit:
+                last()
 
     @contextmanager
     def directory(self) -> Iterator[Connection]:
@@ -102,12 +156,21 @@ class Database:
             max_overflow=0,
             pool_timeout=10,
             pool_pre_ping=True,
+            hide_parameters=True,  # an error is logged, and its values are people's
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
             connect_args={"application_name": f"threepeat-{role}"},
         )
+        engine._connection_cls = SealedBind  # noqa: SLF001 - SQLAlchemy's own seam for this, without a public name
+        event.listen(engine, "do_connect", _connect)
         event.listen(engine, "connect", _prefer_binary_arrays)
         return engine
+
+
+def _connect(
+    _dialect: object, _record: object, args: tuple[Any, ...], options: dict[str, Any]
+) -> SealedConnection:
+    return SealedConnection.connect(*args, cursor_factory=SealedCursor, **options)
 
 
 def _prefer_binary_arrays(connection: psycopg.Connection[Any], _record: object) -> None:

@@ -15,6 +15,7 @@ from alembic.script import ScriptDirectory
 from alembic.script.revision import RevisionError
 from sqlalchemy import Connection, Engine, text
 
+from threepeat.database.redact import brief
 from threepeat.sdk.migrations import Roles
 
 LOCK = 0x7EA7  # any constant: one migration runner at a time in a database
@@ -91,7 +92,7 @@ def upgrade_all(owner: Engine, roles: Roles, plugins: Sequence[Source]) -> tuple
         try:
             before += upgrade(owner, roles, [source])
         except Exception as error:  # noqa: BLE001 - a stranger's migration may raise anything
-            failed[source.schema] = f"its migration failed: {str(error).splitlines()[0]}"
+            failed[source.schema] = f"its migration failed: {_reason(error)}"
     return before, failed
 
 
@@ -123,6 +124,12 @@ def status(connection: Connection, roles: Roles, sources: Sequence[Source]) -> l
     )
     found += [Status(name, State.DORMANT, None, None) for (name,) in rows if name not in known]
     return found
+
+
+def _reason(error: Exception) -> str:
+    """What a migration failed with; for an error about data, which may quote it, only where."""
+    state = getattr(getattr(error, "orig", None), "sqlstate", None) or ""
+    return brief(error) if state.startswith(("22", "23")) else (str(error).splitlines() or [brief(error)])[0]
 
 
 def _status(source: Source, config: Config, connection: Connection) -> Status:

@@ -47,6 +47,8 @@ def bootstrap(admin_url: str, database: str, roles: Roles, passwords: Passwords)
                 ("idle_in_transaction_session_timeout", "60s"),
                 ("lock_timeout", "10s"),
                 ("statement_timeout", "60s"),
+                # A statement of a client that was killed ends, and gives its locks back.
+                ("client_connection_check_interval", "1s"),
                 # A plan cached while a table was small scans it from end to end once it is large.
                 ("plan_cache_mode", "force_custom_plan"),
             ):

@@ -1,9 +1,10 @@
 """What a handler, a route or a hook is given: one plugin, one tenant, one transaction."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from fractions import Fraction
 from functools import cached_property
 from hashlib import sha256
@@ -14,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from threepeat.database.guard import GuardedSession
 from threepeat.database.sqlfiles import Statements
-from threepeat.events import facts, log, rewards, timers
+from threepeat.events import budgets, facts, log, rewards, timers
 from threepeat.events.log import Emitted
 from threepeat.plugins import Installed
 from threepeat.sdk.audience import Audience
@@ -48,10 +49,11 @@ class Cause:
 
 @dataclass(slots=True)
 class Pending:
-    """What a call has left to write: events and timers."""
+    """What a call has left to write: events, timers and charges to budgets."""
 
     emitted: list[Emitted] = field(default_factory=list)
     changes: timers.Changes = field(default_factory=timers.Changes)
+    owed: budgets.Owed = field(default_factory=Counter)
 
 
 class PluginContext:
@@ -194,7 +196,7 @@ class PluginContext:
 
     def spend(self, kind: str, spends: Sequence[Spend]) -> None:
         """Let members pay with a kind of reward."""
-        rewards.spend(self._opened, self, kind, spends)
+        rewards.spend(self._opened, self, self._plugin, kind, spends)
 
     def seal(self, plain: str, *, place: str) -> str:
         """Encrypt a secret that the plugin stores itself."""
@@ -210,14 +212,50 @@ class PluginContext:
         log.send(self._opened.scope, emitted)
 
     def take(self) -> list[Emitted]:
-        """Write pending objects and timers, and hand over what was emitted."""
+        """Write pending objects and timers, note what budgets are owed, and hand over what was emitted."""
         for context in (self, *self._peers.values()):
             if "db" in context.__dict__:
                 context.db.finish()
         timers.write(self._opened.scope, self._pending.changes)
+        budgets.settlement(self._opened.scope).owed.update(self._pending.owed)
         taken = self._pending.emitted
-        self._pending.emitted = []
+        self._pending.emitted, self._pending.owed = [], Counter()
         return taken
+
+    @property
+    def in_turn(self) -> bool:
+        """Whether a worker's turn calls, which keeps merges out, and not a command or a hook."""
+        return self._cause.key is None
+
+    def owes(self, plugin: str, month: date) -> int:
+        """What the call has charged to a budget so far, in minor units."""
+        return self._pending.owed[plugin, month]
+
+    def charge(self, plugin: str, month: date, cost: int) -> None:
+        """Charge a budget once the call has succeeded; below zero gives back."""
+        self._pending.owed[plugin, month] += cost
+
+    @contextmanager
+    def undoable(self) -> Iterator[None]:
+        """Call into peers so that an exception undoes their part only, in the database and of what is pending."""
+        pending = self._pending
+        before = list(pending.emitted), dict(pending.changes.wanted), Counter(pending.owed)
+        self._flush()
+        try:
+            with self._opened.scope.plugin_call():
+                yield
+                self._flush()
+        except BaseException:
+            pending.emitted, pending.changes.wanted, pending.owed = before
+            for context in self._peers.values():
+                if context is not self:
+                    context.__dict__.pop("db", None)  # it holds objects whose rows are gone
+            raise
+
+    def _flush(self) -> None:
+        for context in (self, *self._peers.values()):
+            if "db" in context.__dict__:
+                context.db.flush()
 
     def _sealed_place(self, place: str) -> str:
         return f"plugin/{self._opened.tenant.id}/{self._plugin.id}/{place}"

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 import msgspec
 from sqlalchemy import text
@@ -16,7 +17,14 @@ READ = text("""
            CASE WHEN w.unread = '' THEN e.data ELSE e.data - string_to_array(w.unread, ',') END::text
     FROM core.event e
     JOIN unnest(CAST(:types AS text[]), CAST(:unread AS text[])) AS w (type, unread) ON w.type = e.type
-    WHERE e.tenant_id = :tenant AND e.position > :after AND e.position <= :until
+    WHERE e.tenant_id = :tenant AND e.position > :after AND e.position <= :until AND e.erased_at IS NULL
+    ORDER BY e.position
+""")
+READ_AT = text("""
+    SELECT e.position, e.source, e.id, e.type, e.member_id, e.occurred_at, e.depth, e.data::text
+    FROM core.event e
+    WHERE e.tenant_id = :tenant AND e.position = ANY(CAST(:positions AS bigint[]))
+      AND e.type = ANY(CAST(:types AS text[])) AND e.erased_at IS NULL
     ORDER BY e.position
 """)
 HEAD = text("SELECT head FROM core.stream WHERE tenant_id = :tenant")
@@ -114,24 +122,29 @@ def read(
     Args:
         unread: The wanted types, each with the fields that are left out.
     """
+    unread_fields = [",".join(sorted(fields)) for fields in unread.values()]
+    return _decoded(catalogue, scope.run(READ, after=after, until=until, types=list(unread), unread=unread_fields))
+
+
+def read_at(
+    scope: Scope, catalogue: Catalogue, positions: Sequence[int], types: Collection[str]
+) -> tuple[list[Event], list[Unreadable]]:
+    """Events at given positions, as far as they are of the wanted types and not erased, in log order."""
+    return _decoded(catalogue, scope.run(READ_AT, positions=list(positions), types=sorted(types)))
+
+
+def _decoded(catalogue: Catalogue, rows: Sequence[Any]) -> tuple[list[Event], list[Unreadable]]:
     events: list[Event] = []
     unreadable: list[Unreadable] = []
     decoders = catalogue.decoders
-    rows: Sequence[tuple[int, str, str, str, int | None, object, int, str]]
-    rows = scope.run(  # type: ignore[assignment]
-        READ,
-        after=after,
-        until=until,
-        types=list(unread),
-        unread=[",".join(sorted(fields)) for fields in unread.values()],
-    )
-    for position, source, event_id, kind, member, occurred_at, depth, data in rows:
+    found: Sequence[tuple[int, str, str, str, int | None, datetime, int, str]] = rows
+    for position, source, event_id, kind, member, occurred_at, depth, data in found:
         try:
             event = decoders[kind].decode(data)
         except msgspec.DecodeError as error:
             unreadable.append(Unreadable(position, kind, member, str(error)))
         else:
-            events.append(event.placed(Envelope(position, source, event_id, member, occurred_at, depth)))  # type: ignore[arg-type]
+            events.append(event.placed(Envelope(position, source, event_id, member, occurred_at, depth)))
     return events, unreadable
 
 

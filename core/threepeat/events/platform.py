@@ -13,6 +13,7 @@ from sqlalchemy import TextClause
 from threepeat.database import checks, migrate, sqlfiles
 from threepeat.database.config import DatabaseConfig, connect
 from threepeat.database.engine import Database, Scope
+from threepeat.database.sealed import sealed
 from threepeat.events.context import Cause
 from threepeat.events.incoming import Catalogue
 from threepeat.events.opened import OpenTenant
@@ -42,12 +43,17 @@ class KeyConfig(BaseSettings):
 
 @dataclass(frozen=True)
 class Platform:
-    """What every command, server and worker stands on."""
+    """What every command, server and worker stands on.
+
+    Attributes:
+        erasures: The list of erasures beside the database, for a restore.
+    """
 
     database: Database
     registry: Registry
     keyring: Keyring
     statements: Mapping[str, Mapping[str, TextClause]]
+    erasures: Path
     catalogue: Catalogue = field(init=False)
 
     def __post_init__(self) -> None:
@@ -86,13 +92,15 @@ class Platform:
             failed: dict[str, str] = {}
             if upgrade or config.embedded:
                 _, failed = migrate.upgrade_all(database.owner, database.urls.roles, sources(registry))
-            reasons = checks.check(database, sources(registry), away=registry.quarantined)
+            merging = {plugin.id for plugin in registry if plugin.overrides("merge_members")}
+            reasons = checks.check(database, sources(registry), away=registry.quarantined, merging=merging)
             registry = registry.quarantine({**reasons, **failed})
         except BaseException:
             database.dispose()
             raise
         statements, broken = _statements(registry)
-        return cls(database, registry.quarantine(broken), keyring, statements)
+        erasures = config.erasures or config.data / "erasures.jsonl"
+        return cls(database, registry.quarantine(broken), keyring, statements, erasures)
 
     def inside(self, scope: Scope, tenant: Tenant) -> OpenTenant:
         """A tenant in its open transaction, from which contexts come."""
@@ -103,8 +111,9 @@ class Platform:
         opened = self.inside(scope, tenant)
         cause = Cause(f"{hook}:{opened.activations[plugin.id].revision}:{scope.now.isoformat()}")
         context = opened.context(plugin, cause=cause)
-        answer = getattr(plugin.plugin, hook)(context)
-        answer = list(answer) if answer is not None else []
+        with sealed(scope.connection):
+            answer = getattr(plugin.plugin, hook)(context)
+            answer = list(answer) if answer is not None else []
         context.finish()
         return answer
 

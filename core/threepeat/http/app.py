@@ -1,51 +1,35 @@
 """Builds the ASGI app."""
 
-import os
-import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import Any
 
+import anyio.to_thread
 import msgspec
 import structlog
-from fastapi import APIRouter, FastAPI, Response
+from fastapi import APIRouter, FastAPI
 from fastapi.openapi.utils import get_openapi
-from fastapi.responses import JSONResponse
-from prometheus_client import CONTENT_TYPE_LATEST, REGISTRY, CollectorRegistry, Histogram, generate_latest
-from prometheus_client.multiprocess import MultiProcessCollector
+from fastapi.routing import APIRoute
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 import threepeat
 from threepeat.events.incoming import CloudEvent
 from threepeat.events.platform import Platform
-from threepeat.http import ingest, me, members, problems, tactics
-from threepeat.http.calls import Door
+from threepeat.http import callers, consents, health, ingest, me, members, privacy, problems, tactics
+from threepeat.http.callers import Callers
+from threepeat.http.calls import Door, bearer
+from threepeat.http.config import HttpConfig
+from threepeat.http.edge import Edge
+from threepeat.http.health import Readiness
+from threepeat.http.lanes import Lanes
 
-SECONDS = Histogram("threepeat_http_seconds", "Time to answer.", ["method", "route", "status"])
+PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 422, 429, 503)
 
 logger = structlog.get_logger(__name__)
 
-
-class HttpConfig(BaseSettings):
-    """Read from the environment, each name prefixed with `THREEPEAT_HTTP_`."""
-
-    model_config = SettingsConfigDict(env_prefix="THREEPEAT_HTTP_")
-
-    max_body: int = Field(
-        default=8 * 1024 * 1024,
-        ge=1024,
-        description="Largest request body in bytes; beyond it the answer is 413.",
-    )
-    ingest_pool: int = Field(
-        default=8, ge=1, le=100, description="Connections that ingest may hold in one process."
-    )
+__all__ = ["HttpConfig", "create_app"]
 
 
 def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
@@ -58,20 +42,19 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     config = config or HttpConfig()
     platform, mounted = _mounted(platform)
 
+    known = Callers(platform.keyring, config)
+    ready = Readiness()
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
-        url = platform.database.urls.app.set(drivername="postgresql").render_as_string(hide_password=False)
-        pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-            url,
-            min_size=1,
-            max_size=config.ingest_pool,
-            timeout=10,
-            open=False,
-            check=AsyncConnectionPool.check_connection,
-            kwargs={"autocommit": True, "application_name": "threepeat-ingest"},
-        )
-        async with pool:
-            app.state.pool = pool
+        # Whoever is let in finds a thread: nobody waits for one who waits for somebody else.
+        limiter = anyio.to_thread.current_default_thread_limiter()
+        limiter.total_tokens = max(limiter.total_tokens, lanes.threads)
+        async with (
+            _pool(platform, config, "ingest", config.ingest_pool) as app.state.pool,
+            _pool(platform, config, "callers", callers.CONNECTIONS) as known.pool,
+            _pool(platform, config, "health", 1) as ready.pool,
+        ):
             yield
         platform.database.dispose()
 
@@ -85,16 +68,48 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
-    app.state.door = Door(platform)
-    for router in (ingest.router, members.router, tactics.router, me.router, *mounted):
-        app.include_router(
-            router, responses={code: {"model": problems.Problem} for code in (401, 403, 404, 409, 422, 503)}
-        )
-    app.include_router(_health(platform))
+    app.state.door = Door(platform, config.timeouts)
+    routers = (ingest.router, members.router, consents.router, privacy.router, tactics.router, me.router, *mounted)
+    for router in routers:
+        app.include_router(router, responses={code: {"model": problems.Problem} for code in PROBLEMS})
+    app.include_router(health.router(platform.registry, ready))
     problems.install(app)
-    app.add_middleware(_Edge, max_body=config.max_body)
+    lanes = Lanes(
+        config, platform.database.pool_size, _guarded(routers), [plugin.id for plugin in platform.registry]
+    )
+    app.add_middleware(Edge, config=config, callers=known, lanes=lanes)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
+
+
+def _pool(
+    platform: Platform, config: HttpConfig, name: str, size: int
+) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    """A pool for asynchronous work, whose statements end in time."""
+    url = platform.database.urls.app.set(drivername="postgresql")
+    timeouts = config.timeouts
+    options = f"-c statement_timeout={timeouts.statement} -c lock_timeout={timeouts.lock}"
+    if "options" in url.query:
+        options = f"{url.query['options']} {options}"
+    return AsyncConnectionPool(
+        url.render_as_string(hide_password=False),
+        min_size=1,
+        max_size=size,
+        timeout=3,
+        open=False,
+        check=AsyncConnectionPool.check_connection,
+        kwargs={"autocommit": True, "application_name": f"threepeat-{name}", "options": options},
+    )
+
+
+def _guarded(routers: Iterable[APIRouter]) -> set[str]:
+    """The first two segments of every address that a bearer credential opens."""
+    return {
+        "/".join(route.path.split("/", 3)[:3])
+        for router in routers
+        for route in router.routes
+        if isinstance(route, APIRoute) and any(found.dependency is bearer for found in route.dependencies)
+    }
 
 
 def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
@@ -114,78 +129,6 @@ def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
     if broken:
         platform = replace(platform, registry=platform.registry.quarantine(broken))
     return platform, [routers[plugin.id] for plugin in platform.registry]
-
-
-def _health(platform: Platform) -> APIRouter:
-    router = APIRouter(tags=["health"])
-
-    @router.get("/healthz", summary="The process is alive")
-    def healthz() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @router.get("/readyz", summary="The process can serve")
-    def readyz() -> Response:
-        quarantined = {found.id: found.reason for found in platform.registry.quarantined.values()}
-        try:
-            with platform.database.directory() as connection:
-                connection.execute(text("SELECT 1 FROM core.plan LIMIT 1"))
-        except SQLAlchemyError as error:
-            logger.warning("not ready", error=str(error).splitlines()[0])
-            return problems.busy("the database does not answer")
-        return JSONResponse({"status": "ready", "quarantined": quarantined})
-
-    @router.get("/metrics", summary="Prometheus metrics", response_class=Response)
-    def metrics() -> Response:
-        registry = REGISTRY
-        if "PROMETHEUS_MULTIPROC_DIR" in os.environ:  # `threepeat serve` sets it: all its processes count together
-            registry = CollectorRegistry()
-            MultiProcessCollector(registry)  # type: ignore[no-untyped-call]
-        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
-
-    return router
-
-
-class _Edge:
-    """Limits the body, times the answer and logs it by route, never by address: an address may name a member."""
-
-    def __init__(self, app: ASGIApp, max_body: int) -> None:
-        self._app = app
-        self._max_body = max_body
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
-            await self._app(scope, receive, send)
-            return
-        began, status, seen = time.perf_counter(), 500, 0
-
-        async def limited() -> Message:
-            nonlocal seen
-            message = await receive()
-            seen += len(message.get("body", b""))
-            if seen > self._max_body:
-                raise problems.TooLarge(self._max_body)
-            return message
-
-        async def noted(message: Message) -> None:
-            nonlocal status
-            if message["type"] == "http.response.start":
-                status = message["status"]
-            await send(message)
-
-        fields: dict[str, str] = scope.setdefault("threepeat.log", {})
-        try:
-            if int(dict(scope["headers"]).get(b"content-length", b"0")) > self._max_body:
-                raise problems.TooLarge(self._max_body)
-            await self._app(scope, limited, noted)
-        except problems.TooLarge as error:
-            await problems.too_large(error)(scope, receive, noted)
-        finally:
-            seconds = time.perf_counter() - began
-            method, route = scope["method"], getattr(scope.get("route"), "path", "unmatched")
-            SECONDS.labels(method, route, status).observe(seconds)
-            logger.info(
-                "request", method=method, route=route, status=status, ms=round(seconds * 1000, 1), **fields
-            )
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

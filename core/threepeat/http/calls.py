@@ -11,11 +11,14 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from fastapi.security import HTTPBearer
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from threepeat.database.engine import SET_TENANT, Scope
+from threepeat.database.engine import SET_TENANT, Scope, Timeouts
+from threepeat.database.faults import fault_point
 from threepeat.events.platform import Platform
+from threepeat.http import faults
 from threepeat.http.problems import problem
-from threepeat.tenancy import keys, tenants
+from threepeat.tenancy import keys, members, tenants
 from threepeat.tenancy.errors import NotAllowed, NotFound
 from threepeat.tenancy.keys import Denied, KeyScope
 from threepeat.tenancy.tenants import Tenant
@@ -103,17 +106,23 @@ def require(caller: Caller, wanted: frozenset[KeyScope]) -> None:
 
 
 @contextmanager
-def open_call(platform: Platform, value: str) -> Iterator[Call]:
+def open_call(
+    platform: Platform, value: str, *, command: bool = False, timeouts: Timeouts | None = None
+) -> Iterator[Call]:
     """Check a credential and open its tenant's transaction, in that transaction.
 
+    Args:
+        command: It will change something; a merge or an erasure of a calling member waits until it is done.
+        timeouts: How long the transaction may take over one step.
+
     Raises:
-        Denied: The credential is not valid.
+        Denied: The credential is not valid, or its member is erased.
         NotAllowed: The tenant is suspended.
     """
     token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
     parsed = keys.parse_key(value) if token is None else None
     tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
-    with platform.database.tenant(tenant_id) as scope:
+    with platform.database.tenant(tenant_id, timeouts=timeouts) as scope:
         try:
             tenant = tenants.by_id(scope.connection, tenant_id)
         except NotFound:
@@ -125,7 +134,10 @@ def open_call(platform: Platform, value: str) -> Iterator[Call]:
             caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
         else:
             assert token is not None  # noqa: S101 - one of the two was read
-            caller = Caller(f"member:{token.member_id}", frozenset(), token.member_id, token.external_id)
+            member_id = members.current(scope, token.member_id, hold=command)
+            if member_id is None:
+                raise Denied
+            caller = Caller(f"member:{member_id}", frozenset(), member_id, token.external_id)
         # Only a proved caller may learn that the store is there and suspended.
         if tenant.suspended_at is not None:
             raise NotAllowed("this store is suspended; ask the operator")
@@ -133,10 +145,16 @@ def open_call(platform: Platform, value: str) -> Iterator[Call]:
 
 
 class Door:
-    """Runs handlers inside a call; the app has one."""
+    """Runs handlers inside a call; the app has one.
 
-    def __init__(self, platform: Platform) -> None:
+    Args:
+        platform: What serves.
+        timeouts: How long a transaction may take over one step.
+    """
+
+    def __init__(self, platform: Platform, timeouts: Timeouts | None = None) -> None:
         self.platform = platform
+        self._timeouts = timeouts
 
     def manage(self, request: Request, work: Callable[[Call], T]) -> T:
         """Run work for an API key with the scope manage."""
@@ -146,19 +164,47 @@ class Door:
         """Run work for an API key that may read."""
         return self._keyed(request, frozenset({KeyScope.READ, KeyScope.MANAGE}), work)
 
-    def member(self, request: Request, work: Callable[[Call], T]) -> T:
-        """Run work for a member token."""
-        with open_call(self.platform, credential(request)) as call:
-            note(request, tenant=call.tenant.store.slug)
+    def member(self, request: Request, work: Callable[[Call], T], *, hold: bool = True) -> T:
+        """Run work for a member token.
+
+        Args:
+            hold: A command lets merges and erasures of the member wait; off for one that erases the member itself.
+        """
+
+        def checked(call: Call) -> T:
             if call.caller.member_id is None:
                 raise NotAllowed("this needs a member token, not an API key")
             return work(call)
 
+        return self._run(request, checked, command=hold and request.method not in {"GET", "HEAD"})
+
     def _keyed(self, request: Request, wanted: frozenset[KeyScope], work: Callable[[Call], T]) -> T:
-        with open_call(self.platform, credential(request)) as call:
-            note(request, tenant=call.tenant.store.slug)
+        def checked(call: Call) -> T:
             require(call.caller, wanted)
             return work(call)
+
+        return self._run(request, checked)
+
+    def _run(self, request: Request, work: Callable[[Call], T], *, command: bool = False) -> T:
+        """Run work in a transaction, and once more if it met another one and was undone."""
+        try:
+            return self._attempt(request, work, command=command)
+        except OperationalError as error:
+            if not isinstance(error.orig, faults.UNLUCKY):
+                raise
+            note(request, repeated=type(error.orig).__name__)
+        return self._attempt(request, work, command=command)
+
+    def _attempt(self, request: Request, work: Callable[[Call], T], *, command: bool) -> T:
+        value = credential(request)
+        with open_call(self.platform, value, command=command, timeouts=self._timeouts) as call:
+            note(request, tenant=call.tenant.store.slug)
+            answer = work(call)
+            if command:
+                fault_point("command.done")
+        if command:
+            fault_point("command.committed")
+        return answer
 
 
 def once(call: Call, key: str | None, request: Mapping[str, Any], work: Callable[[], Any]) -> Response:

@@ -11,12 +11,13 @@ from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
 from threepeat.events.incoming import Verdict, read, split
-from threepeat.events.ingest import SET_TENANT, append
+from threepeat.events.ingest import SET_TENANT, append, plain
 from threepeat.events.platform import Platform
+from threepeat.http.callers import Known, charge
 from threepeat.http.calls import Caller, bearer, credential, note, require
 from threepeat.http.problems import Problem, problem
 from threepeat.sdk.events import Sender
-from threepeat.tenancy import keys
+from threepeat.tenancy import keys, members
 from threepeat.tenancy.errors import NotAllowed
 from threepeat.tenancy.keys import Denied, KeyScope
 
@@ -25,10 +26,11 @@ BATCH = "application/cloudevents-batch+json"
 
 TENANT = "SELECT currency, slug, suspended_at FROM core.tenant WHERE id = %s"
 KEY = "SELECT secret_hash, scopes FROM core.api_key WHERE tenant_id = %s AND id = %s AND revoked_at IS NULL"
+MEMBER = plain(members.STANDS_FOR)
 
 RECEIVED = Counter("threepeat_events_received_total", "Items that were posted, by verdict.", ["verdict"])
 
-router = APIRouter(prefix="/v1", tags=["events"], dependencies=[Depends(bearer)])
+router = APIRouter(prefix="/v1/events", tags=["events"], dependencies=[Depends(bearer)])
 
 
 class ItemVerdict(Struct, frozen=True, omit_defaults=True):
@@ -63,7 +65,7 @@ _encode = msgspec.json.Encoder().encode
 
 
 @router.post(
-    "/events",
+    "",
     summary="Send one event or a batch",
     response_class=Response,
     responses={
@@ -111,19 +113,22 @@ async def post_events(request: Request) -> Response:
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     batch = kind == BATCH or (kind == "application/json" and body.lstrip()[:1] == b"[")
+    raws = split(body, batch=batch, most=MOST)
+    known: Known = request.scope["threepeat.known"]
+    charge(known.events, len(raws) - 1)  # the edge has charged the first, whatever the body holds
     async with pool.connection() as connection:
         tenant_id, slug, currency, caller = await _authenticate(platform, connection, value)
         note(request, tenant=slug)
         sender = Sender.SERVER if caller.member_id is None else Sender.MEMBER
         items = read(
-            split(body, batch=batch, most=MOST),
+            raws,
             platform.catalogue,
             sender=sender,
             currency=currency,
             now=datetime.now(UTC),
             subject=caller.external_id,
         )
-        appended = await append(connection, tenant_id, items)
+        appended = await append(connection, platform.keyring, tenant_id, items)
     counts = {verdict: appended.count(verdict) for verdict in Verdict}
     for verdict, count in counts.items():
         if count:
@@ -158,19 +163,25 @@ async def _authenticate(
     async with connection.pipeline(), connection.transaction():
         await connection.execute(SET_TENANT, (str(tenant_id),))
         found = await connection.execute(TENANT, (tenant_id,))
-        stored = await connection.execute(KEY, (tenant_id, parsed.id if parsed else ""))
+        if token is not None:
+            stored = await connection.execute(MEMBER, {"tenant": tenant_id, "id": token.member_id})
+        else:
+            stored = await connection.execute(KEY, (tenant_id, parsed.id if parsed else ""))
         tenant = await found.fetchone()
-        key = await stored.fetchone()
+        known = await stored.fetchone()
     if tenant is None:
         raise Denied
     currency, slug, suspended_at = tenant
     if parsed is not None:
-        keys.prove(platform.keyring, parsed, bytes(key[0]) if key else None)
-        caller = Caller(f"key:{parsed.id}", frozenset(KeyScope(scope) for scope in key[1]) if key else frozenset())
+        keys.prove(platform.keyring, parsed, bytes(known[0]) if known else None)
+        scopes = frozenset(KeyScope(scope) for scope in known[1]) if known else frozenset()
+        caller = Caller(f"key:{parsed.id}", scopes)
         require(caller, frozenset({KeyScope.INGEST}))
     else:
         assert token is not None  # noqa: S101 - one of the two was read
-        caller = Caller(f"member:{token.member_id}", frozenset(), token.member_id, token.external_id)
+        if known is None:
+            raise Denied
+        caller = Caller(f"member:{known[0]}", frozenset(), known[0], token.external_id)
     if suspended_at is not None:
         raise NotAllowed("this store is suspended; ask the operator")
     return tenant_id, slug, currency, caller

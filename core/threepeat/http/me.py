@@ -9,6 +9,7 @@ from fastapi.encoders import jsonable_encoder
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
 
+from threepeat.database.sealed import sealed
 from threepeat.events.context import Cause
 from threepeat.http.calls import MAX_KEY, AppDoor, Call, Door, bearer, note, once
 from threepeat.plugins import Installed
@@ -124,6 +125,7 @@ def _handle(call: Call, plugin: Installed, route: Route, key: str | None, values
     if not route.always and (state is not SwitchState.ENABLED or not opened.gate(plugin.id)(member)):
         raise Refused("this is not offered to you at the moment", code="not-offered")
     context = opened.context(plugin, cause=Cause(f"{call.caller.principal}:{key or ''}"), member=member)
-    answer = route.handler(context, **values)
+    with sealed(call.scope.connection):
+        answer = route.handler(context, **values)
     context.finish()
     return answer

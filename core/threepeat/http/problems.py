@@ -1,12 +1,14 @@
 """Errors as RFC 9457 problems: what went wrong, where, and what to do."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, MutableMapping, Sequence
+from math import ceil
 from typing import Any
 
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
+from prometheus_client import Counter
 from psycopg import OperationalError
 from psycopg_pool import PoolTimeout
 from pydantic import BaseModel, Field
@@ -14,12 +16,18 @@ from sqlalchemy.exc import DataError, DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 
+from threepeat.database.redact import brief, trail
 from threepeat.events.incoming import Malformed
+from threepeat.http import faults
 from threepeat.sdk.errors import Refused
-from threepeat.tenancy.errors import CapReached, Invalid, NotAllowed, NotFound, Stale
+from threepeat.tenancy.errors import CapReached, Conflict, Invalid, NotAllowed, NotFound, Stale
 from threepeat.tenancy.keys import Denied
 
 CONTENT_TYPE = "application/problem+json"
+MOST_ERRORS = 20
+"""Fields that one problem names; a body may be wrong in thousands."""
+
+REFUSED = Counter("threepeat_http_refused_total", "Requests that were turned away, by the reason.", ["reason"])
 
 logger = structlog.get_logger(__name__)
 
@@ -70,41 +78,69 @@ def busy(detail: str) -> Response:
     return problem(503, "busy", "Try again soon", detail, headers={"Retry-After": "1"})
 
 
-class TooLarge(HTTPException):
-    """The body is larger than the limit; an HTTPException, because FastAPI hides others that reading raises."""
+def rate_limited(detail: str, *, seconds: float = 1, policy: str = "", remaining: str = "") -> Response:
+    """A 429 that says when to come back.
 
-    def __init__(self, most: int) -> None:
-        super().__init__(413, f"Send at most {most} bytes at a time.")
+    Args:
+        detail: Whose limit it is.
+        seconds: When the next request may pass.
+        policy: The `RateLimit-Policy` field, if it was a rate.
+        remaining: The `RateLimit` field.
+    """
+    headers = {"Retry-After": str(max(1, ceil(seconds)))}
+    if policy:
+        headers |= {"RateLimit-Policy": policy, "RateLimit": remaining}
+    return problem(429, "rate-limited", "Too many at once", detail, headers=headers)
 
 
-def too_large(error: TooLarge) -> Response:
+def too_large(detail: str) -> Response:
     """A 413 that says how much is allowed."""
-    return problem(413, "too-large", "The body is too large", error.detail)
+    return problem(413, "too-large", "The body is too large", detail)
+
+
+def too_slow(seconds: float) -> Response:
+    """A 408; the rest of the body is not waited for."""
+    detail = f"Send the whole body within {seconds:g} seconds; in smaller parts if need be."
+    return problem(408, "too-slow", "The body took too long", detail, headers={"Connection": "close"})
+
+
+def unsupported(detail: str, *, headers: Mapping[str, str] | None = None) -> Response:
+    """A 415 that says what is taken instead."""
+    return problem(415, "unsupported", "The body's form is not supported", detail, headers=headers)
+
+
+def refused(scope: MutableMapping[str, Any], reason: str) -> None:
+    """Count a request that is turned away, and say why in its log line."""
+    REFUSED.labels(reason).inc()
+    scope.setdefault("threepeat.log", {})["refused"] = reason
 
 
 def install(app: FastAPI) -> None:
     """Make every error of the app a problem."""
     for kind, answer in (
-        (Denied, _denied),
+        (Denied, lambda _: denied()),
         (NotFound, lambda e: problem(404, "not-found", "Not found", str(e))),
         (NotAllowed, lambda e: problem(403, "not-allowed", "Not allowed", str(e))),
         (Stale, lambda e: problem(409, "stale", "Somebody else saved first", str(e))),
+        (Conflict, lambda e: problem(409, e.code, "Not as things stand", str(e), **e.more)),
         (CapReached, _cap),
-        (Invalid, _invalid),
+        (Invalid, invalid),
         (Refused, lambda e: problem(409, e.code, "Refused", e.reason)),
-        (Malformed, lambda e: problem(400, "malformed", "The body cannot be read", str(e))),
+        (Malformed, malformed),
         (RequestValidationError, _validation),
-        (DataError, lambda _: _invalid(Invalid("request", "holds a value that cannot be stored"))),
-        (UnicodeEncodeError, lambda _: _invalid(Invalid("request", "holds text that is not valid Unicode"))),
-        (PoolTimeoutError, lambda _: busy("all database connections are in use")),
-        (PoolTimeout, lambda _: busy("all database connections are in use")),
-        (DBAPIError, _database),
-        (OperationalError, _database),
-        (TooLarge, too_large),
+        (UnicodeEncodeError, lambda _: invalid(Invalid("request", "holds text that is not valid Unicode"))),
         (HTTPException, lambda e: problem(e.status_code, "http", e.detail, e.detail, headers=e.headers)),
-        (Exception, _unexpected),
+        (Exception, unexpected),
     ):
         app.add_exception_handler(kind, _handler(answer))
+    for fault, reply in (
+        (DataError, _unstorable),
+        (PoolTimeoutError, _exhausted),
+        (PoolTimeout, _exhausted),
+        (DBAPIError, _database),
+        (OperationalError, _database),
+    ):
+        app.add_exception_handler(fault, reply)
 
 
 def _handler(answer: Any) -> Any:
@@ -115,7 +151,8 @@ def _handler(answer: Any) -> Any:
     return handle
 
 
-def _denied(_error: Exception) -> Response:
+def denied() -> Response:
+    """A 401 that is the same for every bad credential."""
     return problem(
         401,
         "denied",
@@ -129,7 +166,13 @@ def _cap(error: CapReached) -> Response:
     return problem(409, "cap-reached", "All slots are taken", str(error), cap=error.cap, enabled=error.enabled)
 
 
-def _invalid(error: Invalid) -> Response:
+def malformed(error: Malformed) -> Response:
+    """A 400 for a body as a whole."""
+    return problem(400, "malformed", "The body cannot be read", str(error))
+
+
+def invalid(error: Invalid) -> Response:
+    """A 422 that names the field."""
     return problem(
         422,
         "invalid",
@@ -140,22 +183,49 @@ def _invalid(error: Invalid) -> Response:
 
 
 def _validation(error: RequestValidationError) -> Response:
+    every = error.errors()
     errors = [
         {
             "field": ".".join(str(part) for part in found["loc"][1:]) or str(found["loc"][0]),
             "detail": found["msg"],
         }
-        for found in error.errors()
+        for found in every[:MOST_ERRORS]
     ]
     detail = "; ".join(f"{found['field']}: {found['detail']}" for found in errors)
+    if len(every) > MOST_ERRORS:
+        detail += f"; and {len(every) - MOST_ERRORS} more"
     return problem(422, "invalid", "A value is not acceptable", detail, errors=errors)
 
 
-def _database(error: DBAPIError | OperationalError) -> Response:
-    logger.warning("database fault", error=str(error).partition("\n")[0])
-    return busy("the database did not answer in time; nothing was changed")
+async def _unstorable(request: Request, _error: Exception) -> Response:
+    """A value that PostgreSQL refuses; one with a NUL in the address can be named."""
+    given = (*request.path_params.items(), *request.query_params.multi_items())
+    name = next((name for name, value in given if "\0" in str(value)), None)
+    if name is not None:
+        return invalid(Invalid(name, "holds a NUL character"))
+    return invalid(Invalid("request", "holds a value that cannot be stored"))
 
 
-def _unexpected(error: Exception) -> Response:
-    logger.error("unexpected error", exc_info=error)
+async def _exhausted(request: Request, _error: Exception) -> Response:
+    refused(request.scope, "pool")
+    return busy("all database connections are in use; nothing was changed")
+
+
+async def _database(request: Request, error: Exception) -> Response:
+    cause = faults.cause(error)
+    fault = faults.read(cause)
+    logger.warning("database fault", kind=type(cause).__name__, sqlstate=fault.sqlstate, fault=fault.reason)
+    if fault.reason == "ours":
+        return unexpected(error)
+    if fault.reason == "unstorable":
+        return await _unstorable(request, error)
+    if fault.reason == "race":
+        return problem(409, "changed", "Somebody else was faster", "Read it again and repeat what is wanted.")
+    refused(request.scope, fault.reason)
+    return busy(fault.detail)
+
+
+def unexpected(error: Exception) -> Response:
+    """A 500 that tells nothing; the log says where it was."""
+    logger.error("unexpected error", error=brief(error), trail=trail(error))
     return problem(500, "unexpected", "Something broke on our side", "It is logged; nothing was changed.")

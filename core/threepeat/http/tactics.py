@@ -1,13 +1,15 @@
 """`/v1/tactics`: what is on, switching and settings."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
+from threepeat.events import budgets
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
 from threepeat.tenancy import settings, switches
-from threepeat.tenancy.switches import Activation, SwitchState
+from threepeat.tenancy.switches import MAX_BUDGET, UNCHANGED, Activation, SwitchState
 
 router = APIRouter(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
 
@@ -25,11 +27,18 @@ class TacticView(BaseModel):
     allowed: bool
     slot: int | None = Field(description="Its place among the enabled tactics, from 1.")
     holdout_percent: int = Field(description="Share of members in the comparison group.")
+    monthly_budget: int | None = Field(
+        description="What its rewards may cost in a month, in minor units; null is no limit."
+    )
+    spent_this_month: int = Field(description="What its rewards of this month cost, in minor units.")
     settings: dict[str, Any] = Field(description="What was set; the rest has its default. Secrets are left out.")
     secrets: dict[str, bool] = Field(description="For each secret setting, whether it is set.")
     settings_schema: dict[str, Any]
     quarantined: str | None = Field(
         default=None, description="Why it may not run; it can be switched off or swapped."
+    )
+    paused: str | None = Field(
+        default=None, description="Why it is handed no events for the moment; `resume` lets it go on."
     )
     revision: int = Field(description="Name it when you save settings.")
 
@@ -57,6 +66,12 @@ class SettingsRequest(BaseModel):
     settings: dict[str, Any] = Field(description="A secret that is left out stays as it is; null clears it.")
     revision: int | None = Field(default=None, description="The revision that you read.")
     holdout_percent: int | None = Field(default=None, ge=0, le=50)
+    monthly_budget: int | None = Field(
+        default=None,
+        ge=0,
+        le=MAX_BUDGET,
+        description="In minor units; null lifts the limit, leaving it out leaves the budget as it is.",
+    )
 
 
 @router.get("", response_model=TacticList, summary="List the tactics")
@@ -66,13 +81,14 @@ def list_tactics(request: Request, door: AppDoor) -> TacticList:
     def work(call: Call) -> TacticList:
         cap, permitted = switches.allowed(call.scope, call.tenant, call.platform.registry)
         found = switches.activations(call.scope)
+        spent = budgets.spent(call.scope, call.tenant.store)
         views = [
-            _view(call, plugin.id, found.get(plugin.id), allowed=plugin.id in permitted)
+            _view(call, plugin.id, found.get(plugin.id), allowed=plugin.id in permitted, spent=spent)
             for plugin in call.platform.registry
             if plugin.manifest.kind == "tactic"
         ]
         stuck = (name for name in call.platform.registry.quarantined if name in found and found[name].slot)
-        views += [_view(call, name, found[name], allowed=False) for name in stuck]
+        views += [_view(call, name, found[name], allowed=False, spent=spent) for name in stuck]
         return TacticList(cap=cap, tactics=views)
 
     return door.read(request, work)
@@ -128,6 +144,20 @@ def disable_tactic(request: Request, door: AppDoor, tactic: str, key: Idempotenc
     return door.manage(request, work)
 
 
+@router.post("/{tactic}/resume", response_model=TacticView, summary="Let a paused tactic go on")
+def resume_tactic(request: Request, door: AppDoor, tactic: str, key: IdempotencyKey = None) -> Response:
+    """After too many dead letters in a row a tactic rests; it goes on with the event after the last of them."""
+
+    def work(call: Call) -> Response:
+        def make() -> TacticView:
+            switches.resume(call.scope, tactic)
+            return _view(call, tactic, switches.activations(call.scope)[tactic], allowed=True)
+
+        return once(call, key, {"resume": tactic}, make)
+
+    return door.manage(request, work)
+
+
 @router.put("/{tactic}/settings", response_model=TacticView, summary="Save a tactic's settings")
 def put_settings(request: Request, door: AppDoor, tactic: str, wanted: SettingsRequest) -> TacticView:
     """Check and store the whole settings of a tactic."""
@@ -142,6 +172,7 @@ def put_settings(request: Request, door: AppDoor, tactic: str, wanted: SettingsR
             wanted.settings,
             revision=wanted.revision,
             holdout_percent=wanted.holdout_percent,
+            monthly_budget=wanted.monthly_budget if "monthly_budget" in wanted.model_fields_set else UNCHANGED,
             by=call.caller.principal,
         )
         return _view(call, tactic, activation, allowed=True)
@@ -149,8 +180,16 @@ def put_settings(request: Request, door: AppDoor, tactic: str, wanted: SettingsR
     return door.manage(request, work)
 
 
-def _view(call: Call, plugin_id: str, activation: Activation | None, *, allowed: bool) -> TacticView:
+def _view(
+    call: Call,
+    plugin_id: str,
+    activation: Activation | None,
+    *,
+    allowed: bool,
+    spent: Mapping[str, int] | None = None,
+) -> TacticView:
     registry = call.platform.registry
+    spent = budgets.spent(call.scope, call.tenant.store) if spent is None else spent
     shown: dict[str, Any]
     if plugin_id in registry:
         plugin = registry[plugin_id]
@@ -173,6 +212,9 @@ def _view(call: Call, plugin_id: str, activation: Activation | None, *, allowed:
         allowed=allowed,
         slot=activation.slot if activation else None,
         holdout_percent=activation.holdout_percent if activation else 0,
+        monthly_budget=activation.monthly_budget if activation else None,
+        spent_this_month=spent.get(plugin_id, 0),
+        paused=activation.paused if activation else None,
         revision=activation.revision if activation else FIRST_REVISION,
         **shown,
     )

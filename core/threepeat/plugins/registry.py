@@ -70,6 +70,10 @@ class Installed:
         """The plugin's label."""
         return self.plugin.manifest
 
+    def overrides(self, hook: str) -> bool:
+        """Whether the plugin implements a hook itself."""
+        return inspect.getattr_static(type(self.plugin), hook) is not inspect.getattr_static(Plugin, hook)
+
 
 @dataclass(frozen=True, slots=True)
 class Quarantined:
@@ -201,7 +205,10 @@ def _declare(manager: pluggy.PluginManager, name: str, candidate: "EntryPoint | 
     if not issubclass(plugin.settings_model, PluginSettings):
         raise PluginError(f"settings_model {plugin.settings_model.__name__} must derive from PluginSettings")
     if _buries_a_secret(plugin.settings_model):
-        raise PluginError("a secret setting must stand in a field of its own, not in a list, mapping or Annotated")
+        raise PluginError(
+            "a secret setting must stand in a field of its own, not in a list, mapping, Annotated"
+            " or a model that holds itself"
+        )
     try:
         plugin.settings_model()
     except ValueError as error:
@@ -225,19 +232,27 @@ def _register(manager: pluggy.PluginManager, plugin: Plugin[Any], name: str) -> 
         raise PluginError(str(error)) from error
 
 
-def _buries_a_secret(kind: Any) -> bool:
-    """Whether a secret lies where core would not find it to seal it."""
+def _buries_a_secret(kind: Any, above: frozenset[Any] = frozenset()) -> bool:
+    """Whether a secret lies where core would not find it to seal it; `above` are the models around it."""
     if get_origin(kind) in {Union, UnionType}:
-        return any(map(_buries_a_secret, get_args(kind)))
-    if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, BaseModel):
-        return any(_buries_a_secret(field.annotation) for field in kind.model_fields.values())
+        return any(_buries_a_secret(one, above) for one in get_args(kind))
+    if _is_model(kind):
+        fields = kind.model_fields.values()
+        if kind in above:
+            return _holds_a_secret(kind)
+        return any(_buries_a_secret(field.annotation, above | {kind}) for field in fields)
     return any(map(_holds_a_secret, get_args(kind)))
 
 
-def _holds_a_secret(kind: Any) -> bool:
-    if isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, BaseModel):
-        return any(_holds_a_secret(field.annotation) for field in kind.model_fields.values())
-    return kind is SecretStr or any(map(_holds_a_secret, get_args(kind)))
+def _holds_a_secret(kind: Any, above: frozenset[Any] = frozenset()) -> bool:
+    if _is_model(kind):
+        fields = () if kind in above else kind.model_fields.values()
+        return any(_holds_a_secret(field.annotation, above | {kind}) for field in fields)
+    return kind is SecretStr or any(_holds_a_secret(one, above) for one in get_args(kind))
+
+
+def _is_model(kind: Any) -> bool:
+    return isinstance(kind, type) and get_origin(kind) is None and issubclass(kind, BaseModel)
 
 
 def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:

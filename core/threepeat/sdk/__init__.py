@@ -1,6 +1,6 @@
 """The door: all that a plugin may import. It imports nothing else of Threepeat."""
 
-from threepeat.sdk.audience import Audience
+from threepeat.sdk.audience import Audience, AudienceError
 from threepeat.sdk.context import Context, Sql, Store
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.facts import AsOf, Fact, Multiplier, fact, multiplier
@@ -27,6 +27,7 @@ from threepeat.sdk.timers import (
 __all__ = [
     "AsOf",
     "Audience",
+    "AudienceError",
     "Call",
     "Context",
     "Due",

@@ -204,8 +204,12 @@ class Context(Protocol[S_co]):
     def grant(self, kind: str, grants: Sequence[Grant]) -> list[Granted]:
         """Give a batch of rewards, charged to this tactic's monthly budget.
 
-        Members of the comparison group and suspended members get none; what the budget does not cover is not
-        given, in the order of the batch.
+        Members of this tactic's comparison group and suspended members get none. The rest of the budget goes
+        round in the order of the batch: what it does not cover is passed over, what comes later and fits is
+        given. All of the batch's grants stand or fall together.
+
+        Returns:
+            What became of each grant, in the order of the batch.
 
         Raises:
             PluginError: Nobody keeps this kind, an amount is below 1, or a cause is `share.sent`: the platform
@@ -214,18 +218,25 @@ class Context(Protocol[S_co]):
         ...
 
     def revoke(self, kind: str, revocations: Sequence[Revocation]) -> None:
-        """Take back what earlier grants of this plugin gave, never more than that; unknown keys are skipped."""
+        """Take back what earlier grants of this plugin gave, never more than that; unknown keys are skipped.
+
+        The cost of what is taken back returns, in proportion, to the budget of the month of the grant.
+
+        Raises:
+            PluginError: Nobody keeps this kind, or an amount is below 1.
+        """
         ...
 
     def balance(self, kind: str, members: Collection[int]) -> Mapping[int, int]:
-        """What members have of a kind of reward."""
+        """What members have of a kind of reward, by member; whoever is absent has none."""
         ...
 
     def spend(self, kind: str, spends: Sequence[Spend]) -> None:
         """Let members pay with a kind of reward: all of them or none.
 
         Raises:
-            Refused: A member has too little; the code is `not-enough`.
+            Refused: A member has too little (the code is `not-enough`), the store does not have this kind at
+                the moment (`not-offered`), or a reference stands for another payment (`reference-taken`).
             PluginError: Nobody keeps this kind, or it cannot be spent.
         """
         ...

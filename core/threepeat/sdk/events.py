@@ -18,6 +18,7 @@ Id = Annotated[str, Meta(min_length=1, max_length=128)]
 Text = Annotated[str, Meta(max_length=500)]
 Amount = Annotated[int, Meta(ge=0, le=MAX_AMOUNT)]
 Count = Annotated[int, Meta(ge=1, le=10**9)]
+Purpose = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9._-]+\Z")]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Instant = Annotated[datetime, Meta(tz=True)]
 
@@ -355,11 +356,13 @@ class MemberIdentified(Event, frozen=True, kw_only=True):
 
 
 class ConsentChanged(Event, frozen=True, kw_only=True):
-    """A member gave or withdrew consent to `purpose`."""
+    """A member gave or withdrew consent to `purpose`, after reading a version of the text, on a channel."""
 
     type: ClassVar[str] = "consent.changed"
-    purpose: Id
+    purpose: Purpose
     granted: bool
+    text_version: Annotated[str, Meta(max_length=64)] = ""
+    channel: Annotated[str, Meta(max_length=64)] = ""
 
 
 class PermissionGranted(Event, frozen=True, kw_only=True):

@@ -7,7 +7,9 @@ from typing import Literal
 from threepeat.sdk.errors import PluginError
 
 PLUGIN_ID = re.compile(r"[a-z][a-z0-9_]{1,30}")
-RESERVED_IDS = frozenset({"core", "public", "information_schema", "threepeat", "me", "offers", "export"})
+RESERVED_IDS = frozenset(
+    {"core", "public", "information_schema", "threepeat", "member", "me", "offers", "export", "consents"}
+)
 
 
 @dataclass(frozen=True, slots=True)

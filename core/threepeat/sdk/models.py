@@ -53,10 +53,13 @@ def personal(member: str, *, on_erase: OnErase, keeps: Collection[str] = ()) -> 
 
     Args:
         member: The column with core's member id.
-        on_erase: `DELETE`, `ANONYMISE` or `keep(reason)`. To anonymise a row puts a random id in the place of
-            the member, and scrubs every text and JSON column: to null where it may be null, else to `{}` or to
-            a hash under a key that is thrown away, equal for equal texts, so that rows still find each other.
-        keeps: Text columns that anonymising leaves alone, because a CHECK constraint keeps people out of them.
+        on_erase: `DELETE`, `ANONYMISE` or `keep(reason)`. To anonymise a row puts a random negative number in
+            the place of the member, and a hash in the place of every text, under a key that is thrown away:
+            equal texts of one member get equal hashes, so rows still find each other. JSON becomes null or
+            `{}`. Numbers, flags, dates and enumerations stay: a birthday or a place belongs in a table with
+            `DELETE`. Rows of erased people count for the sums, but nobody can claim anything by them.
+        keeps: Text columns that anonymising leaves alone. Each needs a CHECK constraint that refuses free text,
+            or a foreign key to a table without people.
     """
     comment = {"member": member, "on_erase": on_erase.action, "reason": on_erase.reason}
     return json.dumps({**comment, "keeps": sorted(keeps)} if keeps else comment)

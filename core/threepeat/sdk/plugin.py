@@ -114,7 +114,8 @@ class Plugin(Generic[S]):
         """Move everything that is the source's to the target: they are the same person.
 
         A plugin with a table of personal data must override it. No event of either is being handled meanwhile;
-        afterwards nothing of the source's is left, and its events count as the target's.
+        afterwards nothing of the source's is left, and its events count as the target's. Core looks, and undoes a
+        merge that left rows behind. An append-only table keeps its rows: add one that carries their sum over.
         """
 
     @hookspec
@@ -125,4 +126,7 @@ class Plugin(Generic[S]):
 
     @hookspec
     def erase_member(self, ctx: Context[Any], member: int) -> None:
-        """Erase what the catalogue cannot know of, such as files. The tables are erased by core, without this."""
+        """Erase what the catalogue cannot know of, such as files. The tables are erased by core, without this.
+
+        It runs before that, and again if it or anything else failed: twice must be the same as once.
+        """

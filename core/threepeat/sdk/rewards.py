@@ -17,7 +17,8 @@ class Grant:
     Attributes:
         member: Who gets it.
         amount: How much, in the kind's own unit; at least 1.
-        rule: Which of the tactic's rules gives it; a short stable identifier.
+        rule: Which of the tactic's rules gives it; a short stable identifier of lower-case letters, digits and
+            `. _ -`. A rule that gives two kinds is two rules.
         cause: What it is given for: an event, a deadline, or a text that is unique in the plugin. The same
             cause, rule and member is the same grant, for ever.
     """
@@ -32,9 +33,15 @@ class GrantState(StrEnum):
     """What became of a grant."""
 
     GRANTED = "granted"
+    """It is the member's."""
     DUPLICATE = "duplicate"
+    """It was given before, or stands twice in the batch."""
     HELD_OUT = "held_out"
+    """The member is in the giving tactic's comparison group, or suspended."""
     OVER_BUDGET = "over_budget"
+    """The rest of the month's budget does not cover it. It is not owed: whoever asks again, asks anew."""
+    CLOSED = "closed"
+    """The plugin that keeps this kind is closing or off in this store: it takes nothing new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,15 +49,18 @@ class Granted:
     """A grant's outcome.
 
     Attributes:
-        key: The grant's key, under which the kind's plugin keeps it and `revoke` finds it.
+        key: The grant's key, 32 hexadecimal digits, unique in the store; the kind's plugin keeps it under this
+            key, and `revoke` finds it.
         state: What became of it.
-        cost: What it costs the tactic, in minor units.
+        cost: What it costs the tactic, in minor units; 0 unless it was granted now.
+        plugin: Who gives it.
     """
 
     key: str
     grant: Grant
     state: GrantState
     cost: int
+    plugin: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +93,9 @@ class Spend:
     Attributes:
         member: Who pays.
         amount: How much; at least 1.
-        reference: What it is for, unique for ever in the kind: the same reference is the same payment.
+        reference: What it is for, at most 200 characters, unique for ever among the payments that the asking
+            plugin takes in this kind: the same reference is the same payment. The kind's plugin sees it with
+            the asking plugin's id and a colon before it.
     """
 
     member: int
@@ -122,11 +134,13 @@ def reward(
         kind: The plugin's id, or `{plugin id}.{name}`.
         title: What merchants read, by language: `{"en": "points", "zh": "积分"}`.
         grant: Keeps a batch of new grants. Core has made sure that each is new.
-        revoke: Takes amounts back; what the member has spent already is the plugin's to settle.
+        revoke: Takes amounts back; what the member has spent already is the plugin's to settle. It is also
+            called while this plugin is closing or off: reversals are complete.
         balance: What members have now, by member; whoever is absent has none.
         cost: What an amount costs the tactic that gives it, in minor units, rounded up.
-        spend: Lets members pay with it; raises `Refused` if one has too little, and then nobody has paid. None
-            if nobody can pay with this kind.
+        spend: Lets members pay with it: checks and takes in one conditional write, never by reading first. A
+            reference that it knows is paid already. It raises `Refused` with the code `not-enough` if one has
+            too little, and then nobody has paid. None if nobody can pay with this kind.
     """
     if "en" not in title or "zh" not in title:
         raise PluginError(f"the reward {kind!r} needs a title in en and in zh")

@@ -27,6 +27,21 @@ class Stale(TenancyError):  # noqa: N818 - an answer, not a programming error
     """Somebody else saved in between; read again and repeat."""
 
 
+class Conflict(TenancyError):  # noqa: N818 - an answer, not a programming error
+    """It cannot be done as things stand.
+
+    Args:
+        code: A short stable identifier, such as `identity-taken`.
+        reason: One sentence for people, with what to do.
+        more: What a program needs to go on, by name.
+    """
+
+    def __init__(self, code: str, reason: str, **more: str) -> None:
+        super().__init__(reason)
+        self.code = code
+        self.more = more
+
+
 class CapReached(TenancyError):  # noqa: N818 - an answer, not a programming error
     """All slots for tactics are taken.
 

@@ -6,23 +6,30 @@ from typing import Any, TypeVar, get_args
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from threepeat.sdk.facts import Fact
 from threepeat.sdk.settings import PluginSettings
+from threepeat.tenancy import facts
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keyring import Keyring, SealError, is_sealed
 
 S = TypeVar("S", bound=PluginSettings)
 Path = tuple[str, ...]
 
+MAX_DEPTH = 32
+"""How deep settings may nest: nesting without end would exhaust the stack of whatever walks through them."""
 
-def secret_paths(model: type[BaseModel], prefix: Path = ()) -> Iterator[Path]:
-    """Where a settings model holds secrets, in nested models too."""
+
+def secret_paths(
+    model: type[BaseModel], prefix: Path = (), above: frozenset[type[BaseModel]] = frozenset()
+) -> Iterator[Path]:
+    """Where a settings model holds secrets, in nested models too; one that holds itself may have none."""
     for name, field in model.model_fields.items():
         kinds = (field.annotation, *get_args(field.annotation))
         if SecretStr in kinds:
             yield (*prefix, name)
         for kind in kinds:
-            if isinstance(kind, type) and issubclass(kind, BaseModel):
-                yield from secret_paths(kind, (*prefix, name))
+            if isinstance(kind, type) and issubclass(kind, BaseModel) and kind not in above:
+                yield from secret_paths(kind, (*prefix, name), above | {model})
 
 
 def load(model: type[S], stored: Mapping[str, Any], version: int, keyring: Keyring, place: str) -> S:
@@ -48,14 +55,19 @@ def store(
     stored: Mapping[str, Any],
     keyring: Keyring,
     place: str,
+    known: Mapping[str, Fact] = facts.CORE,
 ) -> dict[str, Any]:
     """Check what a merchant gave and turn it into what is stored.
 
     A secret that is absent from `given` stays as it is; null clears it.
 
+    Args:
+        known: The facts that an audience among the settings may name.
+
     Raises:
         Invalid: A value is not acceptable; the message names its field.
     """
+    _require_shallow(given)
     values = _copy(given)
     kept: dict[Path, Any] = {}
     for path in secret_paths(model):
@@ -70,6 +82,7 @@ def store(
         meant = model.model_validate(values)
     except ValidationError as error:
         raise _invalid(error) from None
+    facts.require_known(meant, known, ("settings",))
     checked = meant.model_dump(mode="json", exclude_unset=True)
     for path in secret_paths(model):
         holder = _holder(values, path)
@@ -111,6 +124,16 @@ def visible(model: type[PluginSettings], stored: Mapping[str, Any]) -> tuple[dic
 
 def _place(place: str, path: Path) -> str:
     return "/".join((place, *path))
+
+
+def _require_shallow(given: Mapping[str, Any]) -> None:
+    """Refuse bottomless nesting before anything goes into it."""
+    level: list[object] = [given]
+    for _ in range(MAX_DEPTH):
+        holders = [list(one.values()) if isinstance(one, Mapping) else one for one in level]
+        level = [inner for holder in holders if isinstance(holder, list) for inner in holder]
+    if level:
+        raise Invalid("settings", f"nest at most {MAX_DEPTH} levels deep")
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:

@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import StrEnum
-from typing import Any
+from enum import Enum, StrEnum
+from typing import Any, Final
 
 import orjson
 from sqlalchemy import Row, text
@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from threepeat.database.engine import Scope
 from threepeat.plugins import Installed, Registry
-from threepeat.tenancy import holdout, settings
+from threepeat.tenancy import facts, holdout, settings
 from threepeat.tenancy.errors import CapReached, Invalid, NotAllowed, NotFound, Stale
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.tenants import Tenant
@@ -29,6 +29,16 @@ class SwitchState(StrEnum):
     OFF = "off"
 
 
+class Unchanged(Enum):
+    """Tells a value that is not given from one that is None."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
+MAX_BUDGET = 10**15
+
+
 @dataclass(frozen=True, slots=True)
 class Activation:
     """How a plugin stands in a tenant.
@@ -38,6 +48,8 @@ class Activation:
         holdout_percent: Size of its comparison group.
         settings: The stored values, secrets sealed.
         revision: Counts the saves; a save names the revision that it read.
+        paused: Why the worker hands it nothing, if it rests after too many dead letters.
+        monthly_budget: What its rewards may cost in a month, in minor units; None is no limit.
     """
 
     plugin: str
@@ -48,9 +60,14 @@ class Activation:
     settings: Mapping[str, Any]
     settings_version: int
     revision: int
+    paused: str | None = None
+    monthly_budget: int | None = None
 
 
-READ = text("SELECT * FROM core.activation WHERE tenant_id = :tenant")
+READ = text("""
+    SELECT a.*, c.paused_at, c.paused_reason FROM core.activation a
+    LEFT JOIN core.cursor c USING (tenant_id, plugin) WHERE a.tenant_id = :tenant
+""")
 LOCK = text("""
     SELECT plugin, state, slot FROM core.activation
     WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
@@ -87,12 +104,24 @@ SWITCH_OFF = text("""
 START_AT_HEAD = text("""
     INSERT INTO core.cursor (tenant_id, plugin, position)
     SELECT :tenant, :plugin, head FROM core.stream WHERE tenant_id = :tenant
-    ON CONFLICT (tenant_id, plugin) DO UPDATE SET position = excluded.position
+    ON CONFLICT (tenant_id, plugin) DO UPDATE
+    SET position = excluded.position, letters = 0, paused_at = NULL, paused_reason = NULL
 """)
+ASK_LATER = text("""
+    INSERT INTO core.timer (tenant_id, plugin, kind, name, key, due_at)
+    VALUES (:tenant, 'core', 'timer', 'closing', :plugin, core.now() + interval '1 minute')
+    ON CONFLICT (tenant_id, plugin, kind, name, key) DO UPDATE SET due_at = excluded.due_at
+""")
+RESUME = text("""
+    UPDATE core.cursor SET paused_at = NULL, paused_reason = NULL, letters = 0
+    WHERE tenant_id = :tenant AND plugin = :plugin AND paused_at IS NOT NULL
+""")
+WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 SAVE = text("""
     UPDATE core.activation
     SET settings = CAST(:settings AS jsonb), settings_version = :version, revision = revision + 1,
         holdout_percent = coalesce(:percent, holdout_percent),
+        monthly_budget = CASE WHEN :budgeted THEN CAST(:budget AS bigint) ELSE monthly_budget END,
         changed_at = transaction_timestamp(), changed_by = :by
     WHERE tenant_id = :tenant AND plugin = :plugin AND revision = :revision
 """)
@@ -194,6 +223,29 @@ def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *,
     return activations(scope)[plugin_id]
 
 
+def end_closing(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, act: Act) -> bool:
+    """Switch a closing plugin off if it owes nothing any more; the worker asks from time to time.
+
+    Returns:
+        Whether there is nothing left to ask: it is off, or was switched on again.
+    """
+    locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
+    if locked.get(plugin_id) != SwitchState.CLOSING:
+        return True
+    return plugin_id in registry and _end(scope, tenant, registry[plugin_id], by="threepeat", act=act)
+
+
+def resume(scope: Scope, plugin_id: str) -> None:
+    """Let a plugin go on that rests after too many dead letters in a row; it goes on where it stopped.
+
+    Raises:
+        NotFound: It does not rest.
+    """
+    if scope.count(RESUME, plugin=plugin_id) == 0:
+        raise NotFound(f"{plugin_id!r} is not paused")
+    scope.run(WAKE)
+
+
 def save_settings(
     scope: Scope,
     tenant: Tenant,
@@ -204,6 +256,7 @@ def save_settings(
     *,
     revision: int | None,
     holdout_percent: int | None = None,
+    monthly_budget: int | Unchanged | None = UNCHANGED,
     by: str,
 ) -> Activation:
     """Check and store a plugin's settings.
@@ -212,6 +265,7 @@ def save_settings(
         given: The whole settings; a secret that is left out stays as it is.
         revision: The revision that the caller read; None before the first save.
         holdout_percent: A new size of the comparison group.
+        monthly_budget: What its rewards may cost in a month, in minor units; None lifts the limit.
 
     Raises:
         Invalid: A value is not acceptable.
@@ -225,16 +279,21 @@ def save_settings(
             )
         if not 0 <= holdout_percent <= holdout.MAX_PERCENT:
             raise Invalid("holdout_percent", f"choose 0 to {holdout.MAX_PERCENT}")
+    if isinstance(monthly_budget, int) and not 0 <= monthly_budget <= MAX_BUDGET:
+        raise Invalid("monthly_budget", f"choose 0 to {MAX_BUDGET}, in minor units")
     scope.run(PREPARE, **_fresh(plugin, by))
     current = activations(scope)[plugin_id]
     model = plugin.plugin.settings_model
-    stored = settings.store(model, given, current.settings, keyring, settings_place(tenant.id, plugin_id))
+    place, known = settings_place(tenant.id, plugin_id), facts.catalogue(registry)
+    stored = settings.store(model, given, current.settings, keyring, place, known)
     saved = scope.count(
         SAVE,
         plugin=plugin_id,
         settings=_json(stored),
         version=model.version,
         percent=holdout_percent,
+        budgeted=monthly_budget is not UNCHANGED,
+        budget=None if monthly_budget is UNCHANGED else monthly_budget,
         by=by,
         revision=revision if revision is not None else current.revision,
     )
@@ -291,6 +350,7 @@ def _switch_on(scope: Scope, tenant: Tenant, plugin: Installed, *, cap: int, by:
             break
     if before.state is SwitchState.OFF:
         scope.run(START_AT_HEAD, plugin=plugin.id)
+    scope.run(WAKE)
     act(scope, tenant, plugin, "on_enabled")
 
 
@@ -300,9 +360,18 @@ def _close(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, 
         return
     plugin = registry[plugin_id]
     act(scope, tenant, plugin, "on_closing")
-    if not list(act(scope, tenant, plugin, "open_obligations")):
-        scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.OFF, by=by)
-        act(scope, tenant, plugin, "on_disabled")
+    if not _end(scope, tenant, plugin, by=by, act=act):
+        scope.run(ASK_LATER, plugin=plugin_id)
+        scope.run(WAKE)
+
+
+def _end(scope: Scope, tenant: Tenant, plugin: Installed, *, by: str, act: Act) -> bool:
+    """Switch a closing plugin off if it owes nothing any more."""
+    if list(act(scope, tenant, plugin, "open_obligations")):
+        return False
+    scope.run(SWITCH_OFF, plugin=plugin.id, state=SwitchState.OFF, by=by)
+    act(scope, tenant, plugin, "on_disabled")
+    return True
 
 
 def _fresh(plugin: Installed, by: str) -> dict[str, Any]:
@@ -328,4 +397,6 @@ def _activation(row: Row[Any]) -> Activation:
         row.settings,
         row.settings_version,
         row.revision,
+        row.paused_reason,
+        row.monthly_budget,
     )

@@ -24,6 +24,7 @@ INSERT = text(f"""
 """)  # noqa: S608 - a constant
 OPEN_STREAM = text("INSERT INTO core.stream (tenant_id) VALUES (:tenant)")
 OPEN_TURN = text("INSERT INTO core.turn (tenant_id) VALUES (:tenant)")
+WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 SET_CLOCK = text(
     "UPDATE core.tenant SET clock_offset = CAST(:now AS timestamptz) - transaction_timestamp() WHERE id = :id"
 )
@@ -130,6 +131,7 @@ def everyone(connection: Connection) -> list[Tenant]:
 def set_clock(ops: Connection, tenant_id: int, now: datetime) -> None:
     """Let a tenant's clock stand at `now` and run on from there; for imports of old data."""
     ops.execute(SET_CLOCK, {"id": tenant_id, "now": now})
+    ops.execute(WAKE, {"tenant": tenant_id})
 
 
 def _tenant(row: Row[tuple[object, ...]]) -> Tenant:

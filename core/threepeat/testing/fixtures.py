@@ -32,15 +32,16 @@ from sqlalchemy import make_url
 from threepeat.database.config import DatabaseConfig, driver_url
 from threepeat.database.embedded import EmbeddedServer
 from threepeat.database.roles import Passwords, bootstrap
+from threepeat.events.context import Cause, PluginContext
 from threepeat.events.incoming import Item, read
 from threepeat.events.ingest import append
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
-from threepeat.http.app import create_app
+from threepeat.http.app import HttpConfig, create_app
 from threepeat.plugins import Registry
 from threepeat.sdk.events import Sender as EventSender
 from threepeat.sdk.migrations import Roles
-from threepeat.tenancy import keys
+from threepeat.tenancy import keys, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
 from threepeat.worker.loop import Worker
@@ -209,6 +210,24 @@ def worker(platform: Platform) -> Worker:
     return Worker(platform)
 
 
+@pytest.fixture
+def act(platform: Platform) -> Callable[..., Any]:
+    """Acts as a plugin, in a transaction that commits: `act(tenant, "points", lambda ctx: ctx.balance(…))`."""
+
+    def run(owner: Tenant, plugin: str, work: Callable[[PluginContext], Any], *, member: int | None = None) -> Any:
+        with platform.database.directory() as connection:
+            current = tenants.by_id(connection, owner.id)
+        with platform.database.tenant(current.id, clock_offset=current.clock_offset) as scope:
+            opened = platform.inside(scope, current)
+            cause = Cause(secrets.token_hex(8))
+            context = opened.context(platform.registry[plugin], cause=cause, member=member)
+            answer = work(context)
+            context.finish()
+        return answer
+
+    return run
+
+
 class Sender:
     """Sends events the way that ingest does: read, judged, appended, committed."""
 
@@ -257,7 +276,7 @@ class Sender:
         async with await psycopg.AsyncConnection.connect(
             url.render_as_string(hide_password=False), autocommit=True
         ) as connection:
-            await append(connection, tenant.id, items)
+            await append(connection, self._platform.keyring, tenant.id, items)
 
 
 @pytest.fixture
@@ -267,10 +286,10 @@ def send(platform: Platform) -> Sender:
 
 
 @contextmanager
-def serving(platform: Platform) -> Iterator[str]:
+def serving(platform: Platform, config: HttpConfig | None = None) -> Iterator[str]:
     """Serve a platform on a free loopback port; yields its base URL."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(platform), log_config=None, lifespan="on"))
+    server = uvicorn.Server(uvicorn.Config(create_app(platform, config), log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

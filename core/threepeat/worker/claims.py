@@ -3,8 +3,12 @@
 Whoever adds work for a tenant inserts a row into `core.backlog` in the same transaction. A claim
 deletes the rows that it sees and only then reads the work, so that no wake-up is lost: work that was
 not visible yet brings a row of its own.
+
+A claim counts as an attempt until the turn is given back, so a turn that takes its worker down is known
+for it when the next worker comes.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
@@ -13,39 +17,95 @@ CLAIM = text("""
     WITH waiting AS (
         SELECT DISTINCT tenant_id FROM core.backlog
         UNION SELECT tenant_id FROM core.turn WHERE due_at <= clock_timestamp()
+    ), free AS (
+        SELECT t.tenant_id, t.last_at FROM core.turn t JOIN waiting USING (tenant_id)
+        WHERE t.leased_until <= clock_timestamp()
     ), picked AS (
-        SELECT t.tenant_id FROM core.turn t JOIN waiting USING (tenant_id)
+        SELECT t.tenant_id FROM core.turn t JOIN free USING (tenant_id)
         WHERE t.leased_until <= clock_timestamp()
         ORDER BY t.last_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED
     ), heard AS (
         DELETE FROM core.backlog b USING picked WHERE b.tenant_id = picked.tenant_id
     )
     UPDATE core.turn t
-    SET leased_until = clock_timestamp() + :lease, due_at = clock_timestamp() + :lease, last_at = clock_timestamp()
+    SET leased_until = clock_timestamp() + :lease, due_at = clock_timestamp() + :lease,
+        last_at = clock_timestamp(), leased_by = :worker, attempts = attempts + 1
     FROM picked WHERE t.tenant_id = picked.tenant_id
-    RETURNING t.tenant_id
+    RETURNING t.tenant_id, t.last_at, t.attempts, t.careful_until, (SELECT count(*) FROM free) > 1 AS contended
 """)
+# Only the worker that claimed it last may give it back: another may have taken over in its sleep.
 RELEASE = text("""
-    UPDATE core.turn SET leased_until = '-infinity',
+    UPDATE core.turn SET leased_until = '-infinity', leased_by = NULL,
+        attempts = CASE WHEN :clean THEN 0 ELSE attempts END, careful_until = :careful_until,
         due_at = CASE WHEN :more THEN clock_timestamp() ELSE coalesce(CAST(:due AS timestamptz), 'infinity') END
-    WHERE tenant_id = :tenant
+    WHERE tenant_id = :tenant AND last_at = :claimed_at
+""")
+RECOVER = text("""
+    UPDATE core.turn SET leased_until = '-infinity', due_at = clock_timestamp(), leased_by = NULL
+    WHERE leased_by = :worker
 """)
 
 
-def claim(connection: Connection, lease: timedelta) -> int | None:
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """A tenant's turn in this worker's hands.
+
+    Attributes:
+        claimed_at: Tells this claim from every other.
+        attempts: How many claims in a row, with this one, were not given back in order.
+        careful_until: Up to this position of the log events are handed over one by one.
+        contended: Other tenants wait too.
+    """
+
+    tenant_id: int
+    claimed_at: datetime
+    attempts: int
+    careful_until: int | None
+    contended: bool
+
+
+def claim(connection: Connection, lease: timedelta, worker: str = "") -> Claim | None:
     """Take the tenant that has waited longest since its last turn.
 
     Returns:
-        Its id, or None if nobody waits.
+        The claim, or None if nobody waits.
     """
-    return connection.execute(CLAIM, {"lease": lease}).scalar()
+    row = connection.execute(CLAIM, {"lease": lease, "worker": worker}).one_or_none()
+    if row is None:
+        return None
+    return Claim(row.tenant_id, row.last_at, row.attempts, row.careful_until, row.contended)
 
 
-def release(connection: Connection, tenant_id: int, *, more: bool, due: datetime | None = None) -> None:
+def release(
+    connection: Connection,
+    claimed: Claim,
+    *,
+    more: bool,
+    due: datetime | None = None,
+    clean: bool = True,
+    careful_until: int | None = None,
+) -> None:
     """Give a tenant back.
 
     Args:
         more: It has work left.
-        due: When it has to be served even if nothing new arrives.
+        due: When it has to be served even if nothing new arrives, by the wall clock.
+        clean: Its turn ended in order, or for a reason that is not its own.
+        careful_until: Up to where the next turns hand events over one by one.
     """
-    connection.execute(RELEASE, {"tenant": tenant_id, "more": more, "due": due})
+    connection.execute(
+        RELEASE,
+        {
+            "tenant": claimed.tenant_id,
+            "claimed_at": claimed.claimed_at,
+            "more": more,
+            "due": due,
+            "clean": clean,
+            "careful_until": careful_until,
+        },
+    )
+
+
+def recover(connection: Connection, worker: str) -> None:
+    """Give back what a worker of this name held when it died."""
+    connection.execute(RECOVER, {"worker": worker})

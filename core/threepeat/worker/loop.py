@@ -1,8 +1,11 @@
-"""The worker process: claims tenants and serves them until it is told to stop."""
+"""A worker: claims tenants and serves them until it is told to stop."""
 
+import contextlib
+import secrets
 import threading
 import time
-from datetime import timedelta
+from collections import OrderedDict
+from datetime import datetime, timedelta
 
 import structlog
 from pydantic import Field
@@ -10,10 +13,22 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
+from threepeat.database.faults import fault_point
+from threepeat.database.redact import brief
 from threepeat.events.platform import Platform
 from threepeat.tenancy import tenants
-from threepeat.worker import claims
-from threepeat.worker.turn import serve
+from threepeat.tenancy.tenants import Tenant
+from threepeat.worker import claims, housekeeping
+from threepeat.worker.calls import Caller
+from threepeat.worker.careful import Careful
+from threepeat.worker.claims import Claim
+from threepeat.worker.share import is_lost
+from threepeat.worker.turn import Progress, Server
+from threepeat.worker.watch import Watch
+
+REMEMBERED = 10_000
+CONTENDED_SECONDS = 1.0
+LEAST = 20
 
 logger = structlog.get_logger(__name__)
 
@@ -32,11 +47,20 @@ class WorkerConfig(BaseSettings):
     )
     lease_seconds: int = Field(
         default=60,
-        ge=5,
+        ge=1,
         le=3600,
         description="After this long another worker may take a silent worker's tenant.",
     )
     idle_ms: int = Field(default=50, ge=1, le=10_000, description="Pause between looks when nobody waits.")
+    deadline_seconds: float = Field(
+        default=30, gt=0, le=3600, description="A call into a plugin that takes longer ends its worker process."
+    )
+    pause_after: int = Field(
+        default=10, ge=1, le=1000, description="After so many dead letters in a row a plugin rests in that tenant."
+    )
+    calls: int = Field(
+        default=8, ge=0, le=100, description="Calls to the outside that one worker makes at a time."
+    )
 
 
 class Worker:
@@ -45,29 +69,58 @@ class Worker:
     Args:
         platform: What to serve.
         config: From the environment by default.
+        watch: Is told whenever plugin code runs.
+        name: Tells this worker from others; its successor of the same name takes over what it held.
     """
 
-    def __init__(self, platform: Platform, config: WorkerConfig | None = None) -> None:
+    def __init__(
+        self,
+        platform: Platform,
+        config: WorkerConfig | None = None,
+        watch: Watch | None = None,
+        name: str | None = None,
+    ) -> None:
         self._platform = platform
         self._config = config or WorkerConfig()
+        self._name = name or secrets.token_hex(8)
         self._stop = threading.Event()
+        caller = Caller(platform, slots=self._config.calls, deadline=self._config.deadline_seconds)
+        self._caller = caller
+        self._server = Server(platform, watch or Watch(), caller, self._config.pause_after)
+        self._held: list[Claim] = []
+        self._speed: OrderedDict[int, float] = OrderedDict()
+        self._contended_at = float("-inf")
 
     def stop(self) -> None:
         """Finish the turn at hand and return from `run`."""
         self._stop.set()
 
     def run(self) -> None:
-        """Serve until `stop` is called; database faults are waited out."""
+        """Serve until `stop` is called; database faults are waited out.
+
+        Raises:
+            StuckError: A call to the outside hangs: the process has to end.
+        """
         pause = self._config.idle_ms / 1000
+        recovered = False
         while not self._stop.is_set():
+            self._caller.check()
             try:
-                worked = self.take_turn()
+                if not recovered:
+                    self._recover()
+                    recovered = True
+                self._give_back()
+                worked = self.take_turn() is not None
             except (DBAPIError, PoolTimeoutError) as error:
-                logger.warning("database fault, will try again", error=str(error).splitlines()[0])
-                self._stop.wait(0.5)
+                logger.warning("database fault, will try again", error=brief(error))
+                self._stop.wait(0.2 if is_lost(error) else pause)
+            except Exception as error:  # noqa: BLE001 - one tenant's turn must not end the service of the others
+                logger.error("turn failed", error=brief(error))
+                self._stop.wait(pause)
             else:
                 if not worked:
                     self._stop.wait(pause)
+        self._caller.finish()
 
     def drain(self) -> int:
         """Serve until nobody waits.
@@ -88,17 +141,84 @@ class Worker:
         """
         database = self._platform.database
         with database.directory() as connection:
-            tenant_id = claims.claim(connection, timedelta(seconds=self._config.lease_seconds))
-            tenant = tenants.by_id(connection, tenant_id) if tenant_id is not None else None
-        if tenant is None:
+            claim = claims.claim(connection, timedelta(seconds=self._config.lease_seconds), self._name)
+            tenant = tenants.by_id(connection, claim.tenant_id) if claim is not None else None
+        if claim is None or tenant is None:
             return None
-        passed, more = 0, True
-        until = time.monotonic() + self._config.slice_ms / 1000
-        try:
-            while more and time.monotonic() < until:
-                progress = serve(self._platform, tenant, most=self._config.batch)
-                passed, more = passed + progress.events, progress.more
-        finally:
-            with database.directory() as connection:
-                claims.release(connection, tenant.id, more=more)
+        fault_point("turn.claimed")
+        self._held.append(claim)
+        if claim.contended:
+            self._contended_at = time.monotonic()
+        passed = self._serve(claim, tenant)
+        fault_point("turn.released")
         return passed
+
+    def _serve(self, claim: Claim, tenant: Tenant) -> int:
+        suspect = claim.attempts > 1 or claim.careful_until is not None
+        careful = Careful(self._platform.database, tenant) if suspect else None
+        passed, progress = 0, Progress(0, more=True)
+        began = time.monotonic()
+        try:
+            while progress.more and (time.monotonic() - began) * 1000 < self._config.slice_ms:
+                progress = self._serve_once(tenant, careful)
+                passed += progress.events
+                housekeeping.carry_out(self._platform, tenant, progress.duties)
+        except Exception as error:
+            if careful and is_lost(error):
+                with contextlib.suppress(DBAPIError, PoolTimeoutError):
+                    careful.excuse()
+            # What the database does to us is not the turn's fault; whatever else ends it counts.
+            self._release(claim, more=True, clean=is_lost(error), careful_until=claim.careful_until)
+            raise
+        until = claim.careful_until or (progress.position + self._config.batch if careful else None)
+        if until is not None and (progress.position >= until or not progress.more):
+            until = None
+        self._release(claim, more=progress.more, due=_wall(progress.due, tenant), careful_until=until)
+        return passed
+
+    def _serve_once(self, tenant: Tenant, careful: Careful | None) -> Progress:
+        most = self._config.batch
+        if time.monotonic() - self._contended_at < CONTENDED_SECONDS:
+            # Others wait: take no more than fits into the slice, at the speed of last time.
+            most = min(most, max(int(self._speed.get(tenant.id, most) * self._config.slice_ms), LEAST))
+        if careful:
+            most = min(most, LEAST)
+        began = time.monotonic()
+        progress = self._server.serve(tenant, most=most, careful=careful)
+        self._caller.begin(progress.calls)
+        if progress.events:
+            self._speed[tenant.id] = progress.events / max((time.monotonic() - began) * 1000, 0.1)
+            self._speed.move_to_end(tenant.id)
+            if len(self._speed) > REMEMBERED:
+                self._speed.popitem(last=False)
+        return progress
+
+    def _release(
+        self,
+        claim: Claim,
+        *,
+        more: bool,
+        due: datetime | None = None,
+        clean: bool = True,
+        careful_until: int | None,
+    ) -> None:
+        """Give a tenant back; what cannot be given back now is given back when the database answers again."""
+        with contextlib.suppress(DBAPIError, PoolTimeoutError):
+            with self._platform.database.directory() as connection:
+                claims.release(connection, claim, more=more, due=due, clean=clean, careful_until=careful_until)
+            self._held.remove(claim)
+
+    def _give_back(self) -> None:
+        while self._held:
+            claim = self._held[0]
+            with self._platform.database.directory() as connection:
+                claims.release(connection, claim, more=True, careful_until=claim.careful_until)
+            self._held.remove(claim)
+
+    def _recover(self) -> None:
+        with self._platform.database.directory() as connection:
+            claims.recover(connection, self._name)
+
+
+def _wall(due: datetime | None, tenant: Tenant) -> datetime | None:
+    return due - tenant.clock_offset if due is not None else None

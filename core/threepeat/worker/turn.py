@@ -1,49 +1,47 @@
-"""One tenant's turn: the batch read once, each plugin in a savepoint, effects and positions together."""
+"""One tenant's turn: what is due, then the log, for each plugin in savepoints; effects and positions together."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
 
-import structlog
-from prometheus_client import Counter, Histogram
-from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy import Row, text
 
 from threepeat.database.engine import Scope
+from threepeat.database.faults import fault_point
+from threepeat.database.sealed import BrokenTurnError
 from threepeat.events import log
-from threepeat.events.context import Cause
-from threepeat.events.log import Emitted
-from threepeat.events.opened import Gate
+from threepeat.events.log import Emitted, Unreadable
+from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
-from threepeat.plugins import Handler, Installed
-from threepeat.plugins.dispatch import call
+from threepeat.plugins import Installed
 from threepeat.sdk.events import Event
-from threepeat.tenancy import switches
-from threepeat.tenancy.switches import Activation, SwitchState
+from threepeat.tenancy import members
+from threepeat.tenancy.switches import SwitchState
 from threepeat.tenancy.tenants import Tenant
-from threepeat.worker.waves import waves
+from threepeat.worker import housekeeping, letters, timers
+from threepeat.worker.calls import Caller, Claimed
+from threepeat.worker.careful import Careful
+from threepeat.worker.letters import Events, Retried
+from threepeat.worker.share import Share
+from threepeat.worker.timers import Deadlines, Occurrences
+from threepeat.worker.watch import Watch
 
-ATTEMPTS = 3
-
-CURSORS = text("SELECT plugin, position FROM core.cursor WHERE tenant_id = :tenant ORDER BY plugin FOR UPDATE")
+CURSORS = text("""
+    SELECT plugin, position, letters, paused_at FROM core.cursor
+    WHERE tenant_id = :tenant ORDER BY plugin FOR UPDATE
+""")
 ADVANCE = text("""
     UPDATE core.cursor c SET position = :until
-    WHERE c.tenant_id = :tenant AND c.plugin = ANY(CAST(:plugins AS text[]))
+    WHERE c.tenant_id = :tenant AND c.plugin = ANY(CAST(:plugins AS text[])) AND c.position < :until
 """)
-PARKED = text("""
-    SELECT member_id, min(position) AS position FROM core.dead_letter
-    WHERE tenant_id = :tenant AND plugin = :plugin AND member_id = ANY(CAST(:members AS bigint[]))
-    GROUP BY member_id
+# Written right after the plugin was called, and only inside the tenant that the turn began in.
+STAND = text("""
+    UPDATE core.cursor
+    SET position = greatest(position, :position), letters = :letters,
+        paused_at = CASE WHEN CAST(:reason AS text) IS NULL THEN NULL ELSE core.now() END, paused_reason = :reason
+    WHERE tenant_id = :tenant AND plugin = :plugin AND current_setting('threepeat.tenant') = :inside
 """)
-PARK = text("""
-    INSERT INTO core.dead_letter (tenant_id, plugin, position, member_id, error, behind)
-    VALUES (:tenant, :plugin, :position, :member, :error, :behind) ON CONFLICT DO NOTHING
-""")
-
-HANDLED = Counter("threepeat_events_handled_total", "Events handed to plugins.", ["plugin"])
-LETTERS = Counter("threepeat_dead_letters_total", "Events that a plugin could not handle.", ["plugin"])
-SECONDS = Histogram("threepeat_handler_seconds", "Time that a plugin took for its part of a turn.", ["plugin"])
-
-logger = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,159 +50,249 @@ class Progress:
 
     Attributes:
         events: How many events it went past.
-        more: The log goes on.
+        more: Something waits that could be served at once.
+        due: When the tenant has to be served next, by its own clock.
+        position: How far the plugin stands that is furthest behind.
+        duties: What core has to do for itself now.
+        calls: Calls to the outside that the turn has leased.
     """
 
     events: int
     more: bool
+    due: datetime | None = None
+    position: int = 0
+    duties: Sequence[Row[Any]] = ()
+    calls: Sequence[Claimed] = ()
 
 
-def serve(platform: Platform, tenant: Tenant, *, most: int) -> Progress:
-    """Serve one batch of a tenant's log to its plugins and commit.
+@dataclass(frozen=True, slots=True)
+class Server:
+    """What serves turns in one worker.
 
-    Raises:
-        DBAPIError: A transient fault of the database: nothing happened, try again.
+    Attributes:
+        pause_after: After how many letters in a row a plugin rests in a tenant.
+        planned: Which tenants' schedules were looked after, for which plugins.
     """
-    with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-        moved = log.move_outbox(scope, most)
-    with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-        on = {
-            name: found
-            for name, found in switches.activations(scope).items()
-            if found.state is not SwitchState.OFF and name in platform.registry
-        }
-        # Locking the cursors keeps out a worker whose lease ran out while it was asleep.
-        cursors = {row.plugin: row.position for row in scope.run(CURSORS) if row.plugin in on}
-        head = log.head(scope)
-        after = min(cursors.values(), default=head)
-        until = min(head, after + most)
-        emitted: list[Emitted] = []
-        if after < until:
-            emitted = _serve_plugins(platform, scope, tenant, on, cursors, after, until)
-            log.append(scope, emitted)
-    return Progress(until - after, moved or bool(emitted) or until < head)
-
-
-def _serve_plugins(
-    platform: Platform,
-    scope: Scope,
-    tenant: Tenant,
-    on: Mapping[str, Activation],
-    cursors: Mapping[str, int],
-    after: int,
-    until: int,
-) -> list[Emitted]:
-    table = platform.registry.table(frozenset(on))
-    events, unreadable = log.read(scope, platform.catalogue, after, until, table.unread)
-    emitted: list[Emitted] = []
-    behind = [name for name, position in cursors.items() if position < until]
-    for name, handlers in table.handlers.items():
-        if name in behind:
-            turn = _PluginTurn(platform, scope, tenant, platform.registry[name], on[name], handlers)
-            for broken in unreadable:
-                if broken.position > cursors[name] and any(h.event.type == broken.type for h in handlers):
-                    turn.park(broken.position, broken.member, broken.reason)
-            wanted = {handler.event for handler in handlers}
-            turn.serve([e for e in events if e.position > cursors[name] and type(e) in wanted])
-            emitted += turn.emitted
-    scope.run(ADVANCE, plugins=behind, until=until)
-    return emitted
-
-
-@dataclass
-class _PluginTurn:
-    """One plugin's share of a turn."""
 
     platform: Platform
-    scope: Scope
-    tenant: Tenant
-    plugin: Installed
-    activation: Activation
-    handlers: Sequence[Handler]
-    parked: dict[int | None, int] = field(default_factory=dict)
-    emitted: list[Emitted] = field(default_factory=list)
+    watch: Watch
+    caller: Caller
+    pause_after: int = 10
+    planned: set[tuple[int, frozenset[str]]] = field(default_factory=set)
 
-    def __post_init__(self) -> None:
-        self.gate = Gate(self.scope, self.activation)
+    def serve(self, tenant: Tenant, *, most: int, careful: Careful | None = None) -> Progress:
+        """Serve what is due and one batch of a tenant's log, and commit.
 
-    def serve(self, events: Sequence[Event]) -> None:
-        """Hand over a plugin's events; what it cannot handle is parked and the rest goes on."""
-        members = {
-            event.envelope.member for event in events if event.envelope and event.envelope.member is not None
+        Raises:
+            DBAPIError: A transient fault of the database: nothing happened, try again.
+        """
+        database = self.platform.database
+        with database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            moved = log.move_outbox(scope, most)
+            fault_point("outbox.moved")
+        with database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            opened = self.platform.inside(scope, tenant)
+            turn = _Turn(self, opened, careful, scope.run(CURSORS))
+            self._plan(turn)
+            work = turn.gather(most)
+            turn.serve(work)
+            log.append(scope, turn.emitted)
+            if careful:
+                careful.finish(scope)
+            duties = housekeeping.take(scope)
+            calls = self.caller.claim(opened, turn.active)
+            due = turn.next_due()
+            fault_point("turn.before-commit")
+        fault_point("turn.after-commit")
+        more = moved or work.more or bool(turn.emitted)
+        return Progress(work.until - work.after, more, due, work.until, duties, calls)
+
+    def _plan(self, turn: "_Turn") -> None:
+        key = (turn.opened.tenant.id, frozenset(plugin.id for plugin in turn.active))
+        if key not in self.planned:
+            timers.plan(turn.opened, turn.active)
+            housekeeping.plan(turn.opened.scope)
+            self.planned.add(key)
+
+
+class _Turn:
+    """A turn inside its transaction; the cursors' locks keep out a worker whose lease ran out in its sleep."""
+
+    def __init__(
+        self, server: Server, opened: OpenTenant, careful: Careful | None, cursors: Sequence[Row[Any]]
+    ) -> None:
+        self.opened = opened
+        self.emitted: list[Emitted] = []
+        registry = server.platform.registry
+        self._server = server
+        self._scope: Scope = opened.scope
+        self._careful = careful
+        rows = {row.plugin: row for row in cursors if opened.state(row.plugin) is not SwitchState.OFF}
+        self._positions = {name: row.position for name, row in rows.items() if row.paused_at is None}
+        self._letters = {name: row.letters for name, row in rows.items()}
+        self.active: list[Installed] = [plugin for plugin in registry if plugin.id in self._positions]
+
+    def gather(self, most: int) -> "_Work":
+        """Read what waits, and lock the members whom it concerns before anything of theirs is touched."""
+        scope, catalogue = self._scope, self._server.platform.catalogue
+        names = [plugin.id for plugin in self.active if plugin.timers or plugin.schedules]
+        due = timers.due(scope, names, ("timer", "schedule"), most)
+        head = log.head(scope)
+        after = min(self._positions.values(), default=head)
+        until = min(head, after + most)
+        queued = letters.queued(scope, list(self._positions), most)
+        table = self._server.platform.registry.table(frozenset(self._positions))
+        found = log.read(scope, catalogue, after, until, table.unread) if after < until else ([], [])
+        again = {
+            name: log.read_at(scope, catalogue, positions, {h.event.type for h in table.handlers.get(name, ())})
+            for name, positions in queued.items()
         }
-        rows = self.scope.run(PARKED, plugin=self.plugin.id, members=sorted(members)) if members else ()
-        self.parked.update({row.member_id: row.position for row in rows})
-        if any(not handler.always for handler in self.handlers):
-            self.gate.load(members)
-        self._bisect(events)
+        read_now = (event for read, _ in (found, *again.values()) for event in read)
+        where = members.moved(scope, letters.concerned(read_now))
+        work = _Work(
+            due=due,
+            queued=queued,
+            again={name: (letters.moved(read, where), broken) for name, (read, broken) in again.items()},
+            events=letters.moved(found[0], where),
+            broken=found[1],
+            after=after,
+            until=until,
+            more=until < head or len(due) == most or any(len(one) == most for one in queued.values()),
+        )
+        members.lock(scope, work.members())
+        return work
 
-    def park(self, position: int, member: int | None, error: str, behind: int | None = None) -> None:
-        """Put an event aside; later events of its member wait behind it."""
-        self.scope.run(PARK, plugin=self.plugin.id, position=position, member=member, error=error, behind=behind)
-        if member is not None:
-            self.parked.setdefault(member, position)
-        LETTERS.labels(self.plugin.id).inc()
+    def serve(self, work: "_Work") -> None:
+        """Hand everything over: deadlines, then letters, then the log."""
+        self._serve_due(work)
+        self._serve_letters(work)
+        if work.after < work.until:
+            self._serve_log(work)
 
-    def _bisect(self, events: Sequence[Event]) -> None:
-        events = list(self._free(events))
-        if not events:
-            return
-        outcome = call(self.plugin.id, lambda: self._run(events))
-        for _ in range(ATTEMPTS - 1 if len(events) == 1 else 0):
-            if outcome.error is not None and not is_transient(outcome.error):
-                outcome = call(self.plugin.id, lambda: self._run(events))
-        SECONDS.labels(self.plugin.id).observe(outcome.seconds)
-        if outcome.error is None:
-            HANDLED.labels(self.plugin.id).inc(len(events))
-        elif is_transient(outcome.error):
-            raise outcome.error
-        elif len(events) > 1:
-            middle = len(events) // 2
-            self._bisect(events[:middle])
-            self._bisect(events[middle:])
-        else:
-            event, error = events[0], outcome.error
-            logger.error(
-                "dead letter",
-                tenant=self.tenant.store.slug,
-                plugin=self.plugin.id,
-                position=event.position,
-                type=event.type,
-                exc_info=error,
-            )
-            member = event.envelope.member if event.envelope else None
-            self.park(event.position, member, f"{type(error).__name__}: {error}"[:2000])
+    def _serve_due(self, work: "_Work") -> None:
+        for plugin in self.active:
+            mine = [row for row in work.due if row.plugin == plugin.id]
+            if mine:
+                share, opened = self._share(plugin), self.opened
+                plans = timers.occurrences(opened, plugin, (row for row in mine if row.kind == "schedule"))
+                share.hand_over(Occurrences(opened, plugin), plans)
+                set_for = timers.deadlines(row for row in mine if row.kind == "timer")
+                share.hand_over(Deadlines(opened, plugin), set_for)
+                self._stand(share, self._positions[plugin.id])
 
-    def _free(self, events: Iterable[Event]) -> Iterable[Event]:
-        """The events that need not wait; the others are put behind the letter of their member."""
-        for event in events:
-            member = event.envelope.member if event.envelope else None
-            if member is not None and member in self.parked:
-                first = self.parked[member]
-                self.park(event.position, member, f"waits behind position {first}", first)
-            else:
-                yield event
+    def _serve_letters(self, work: "_Work") -> None:
+        for plugin in self._still_active():
+            if plugin.id in work.again:
+                events, broken = work.again[plugin.id]
+                share = self._share(plugin)
+                retried = Retried(self.opened, plugin, self._handlers.get(plugin.id, ()))
+                for one in broken:
+                    retried.unreadable(one)
+                retried.prepare(events)
+                untried = share.hand_over(retried, events)
+                retried.settle(work.queued[plugin.id], [event.position for event in untried])
+                self._stand(share, self._positions[plugin.id])
 
-    def _run(self, events: Sequence[Event]) -> None:
-        with self.scope.connection.begin_nested():
-            context = self.platform.inside(self.scope, self.tenant).context(self.plugin, cause=Cause(None))
-            for handler, wave in waves(events, self.handlers):
-                wanted = wave if handler.always else [event for event in wave if self._open(event)]
-                if wanted:
-                    handler.handle(context, wanted)
-            emitted = context.take()
-        self.emitted += emitted
+    def next_due(self) -> datetime | None:
+        """When something is due next."""
+        names = [plugin.id for plugin in self._still_active() if plugin.timers or plugin.schedules]
+        outbound = [plugin.id for plugin in self._still_active() if plugin.outbounds]
+        found = (
+            timers.next_due(self._scope, names, ("timer", "schedule")),
+            timers.next_due(self._scope, outbound, ("call",)),
+            timers.next_due(self._scope, [housekeeping.CORE], ("timer",)),
+        )
+        return min((moment for moment in found if moment is not None), default=None)
 
-    def _open(self, event: Event) -> bool:
-        member = event.envelope.member if event.envelope else None
-        return self.activation.state is SwitchState.ENABLED and (member is None or self.gate(member))
+    def _serve_log(self, work: "_Work") -> None:
+        events, unreadable, until = work.events, work.broken, work.until
+        behind = [plugin for plugin in self._still_active() if self._positions[plugin.id] < until]
+        idle = []
+        for plugin in behind:
+            position, handlers = self._positions[plugin.id], self._handlers.get(plugin.id, ())
+            wanted = {handler.event for handler in handlers}
+            mine = [event for event in events if event.position > position and type(event) in wanted]
+            types = {event.type for event in wanted}
+            broken = [one for one in unreadable if one.position > position and one.type in types]
+            if not mine and not broken:
+                idle.append(plugin.id)
+                continue
+            share, sent = self._share(plugin), Events(self.opened, plugin, handlers)
+            for one in broken:
+                sent.unreadable(one)
+            sent.prepare(mine)
+            untried = share.hand_over(sent, mine)
+            sent.write()
+            self._stand(share, untried[0].position - 1 if untried else until)
+            fault_point("turn.after-plugin")
+        if idle:
+            self._scope.run(ADVANCE, plugins=idle, until=until)
+
+    def _stand(self, share: Share, position: int) -> None:
+        """Write where a plugin stands, and let it rest if it failed too often."""
+        name = share.plugin.id
+        reason = f"{share.letters} things in a row could not be handled" if share.exhausted else None
+        stood = self._scope.count(
+            STAND,
+            plugin=name,
+            position=position,
+            letters=share.letters,
+            reason=reason,
+            inside=str(self.opened.tenant.id),
+        )
+        if stood != 1:
+            raise BrokenTurnError(f"{name} left the transaction in another tenant")
+        self.emitted += share.emitted
+        self._letters[name] = share.letters
+        if share.exhausted:
+            del self._positions[name]
+
+    def _share(self, plugin: Installed) -> Share:
+        return Share(
+            self.opened,
+            plugin,
+            self._server.watch,
+            letters=self._letters[plugin.id],
+            pause_after=self._server.pause_after,
+            careful=self._careful,
+        )
+
+    def _still_active(self) -> list[Installed]:
+        return [plugin for plugin in self.active if plugin.id in self._positions]
+
+    @property
+    def _handlers(self) -> Mapping[str, Any]:
+        table = self._server.platform.registry.table(frozenset(self._positions))
+        handlers: Mapping[str, Any] = table.handlers
+        return handlers
 
 
-def is_transient(error: Exception) -> bool:
-    """Whether trying again may help: a deadlock, a timeout, a serialization failure or a lost connection."""
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    return (
-        error.connection_invalidated or state is None or state[:2] in {"08", "40", "53", "57"} or state == "55P03"
-    )
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """What waits for a turn.
+
+    Attributes:
+        due: Rows of deadlines and schedules whose time has come.
+        queued: By plugin, the positions that somebody asked to try again.
+        again: By plugin, their events, and those that no longer fit their class.
+        events: The next events of the log that anybody handles.
+        broken: Those of them that no longer fit their class.
+        after: The position before the first of them.
+        until: The position of the last.
+        more: More waits than fits.
+    """
+
+    due: Sequence[Row[Any]]
+    queued: Mapping[str, Sequence[int]]
+    again: Mapping[str, tuple[Sequence[Event], Sequence[Unreadable]]]
+    events: Sequence[Event]
+    broken: Sequence[Unreadable]
+    after: int
+    until: int
+    more: bool
+
+    def members(self) -> set[int]:
+        """Everybody whom it concerns."""
+        found = letters.concerned(event for read, _ in self.again.values() for event in read)
+        found |= letters.concerned(self.events)
+        return found | {row.member_id for row in self.due if row.member_id is not None}

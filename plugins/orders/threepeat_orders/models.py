@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Index, MetaData
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from threepeat.sdk.models import ANONYMISE, DELETE, TenantOwned, personal
+from threepeat.sdk.models import ANONYMISE, TenantOwned, personal
 
 
 class Base(TenantOwned, DeclarativeBase):
@@ -54,7 +54,7 @@ class Buyer(Base):
     """What a member bought so far."""
 
     __tablename__ = "buyer"
-    __table_args__ = ({"comment": personal("member_id", on_erase=DELETE)},)
+    __table_args__ = ({"comment": personal("member_id", on_erase=ANONYMISE)},)
 
     member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     orders: Mapped[int]

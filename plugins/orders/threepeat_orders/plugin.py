@@ -1,10 +1,23 @@
 """The orders service."""
 
 from collections.abc import Iterable
+from typing import Any
 
-from threepeat.sdk import Invariant, Manifest, Plugin, Provided, Reaction, hookimpl, provide_orders, when
+from threepeat.sdk import (
+    Context,
+    Fact,
+    Invariant,
+    Manifest,
+    Plugin,
+    Provided,
+    Reaction,
+    hookimpl,
+    provide_orders,
+    when,
+)
 from threepeat.sdk.events import OrderPaid, OrderRefunded
-from threepeat_orders import reactions
+from threepeat_orders import merging, reactions
+from threepeat_orders.facts import FACTS
 from threepeat_orders.readmodel import OrdersReadModel
 from threepeat_orders.settings import OrdersSettings
 
@@ -27,9 +40,19 @@ class OrdersPlugin(Plugin[OrdersSettings]):
         yield when(OrderRefunded, reactions.refunded, always=True, unread={"lines"})
 
     @hookimpl
+    def facts(self) -> Iterable[Fact]:
+        """How much, how often and how lately a member bought."""
+        return FACTS
+
+    @hookimpl
     def provides(self) -> Iterable[Provided]:
         """`ctx.orders` for every tactic."""
         yield provide_orders(OrdersReadModel)
+
+    @hookimpl
+    def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
+        """One person's orders are one buyer's."""
+        merging.merge_members(ctx, source, target)
 
     @hookimpl
     def invariants(self) -> Iterable[Invariant]:

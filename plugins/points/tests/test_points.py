@@ -227,7 +227,7 @@ def test_members_of_the_comparison_group_earn_nothing_and_owe_nothing(shop):
             holdout_percent=50,
             by="test",
         )
-        ids = members.resolve(scope, [f"m{number}" for number in range(60)])
+        ids = members.resolve(scope, shop.platform.keyring, [f"m{number}" for number in range(60)])
     for name in ids:
         shop.paid(name, f"order of {name}", 1_000)
         shop.refunded(name, f"refund of {name}", 300)
@@ -249,7 +249,7 @@ def test_members_of_the_comparison_group_earn_nothing_and_owe_nothing(shop):
 def test_an_exempt_member_earns_whatever_the_comparison_group_says(shop):
     with shop.platform.database.tenant(shop.store.id) as scope:
         for number in range(30):
-            members.put(scope, f"m{number}", exempt=True)
+            members.put(scope, shop.platform.keyring, f"m{number}", exempt=True)
         scope.run(
             text("UPDATE core.activation SET holdout_percent = 50 WHERE tenant_id = :tenant AND plugin = 'points'")
         )

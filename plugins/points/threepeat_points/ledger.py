@@ -1,8 +1,8 @@
 """The arithmetic of reversals, free of any database.
 
-A reversal takes points from the refunded order's own lot first, then from other open lots, the earliest
-to expire first, and what is still missing becomes a debt (the order of features that reverse completely:
-`balance + debt` always adds up to the journal).
+A reversal takes points from the own lot of the refunded order or revoked reward first, then from other open
+lots, the earliest to expire first, and what is still missing becomes a debt. So it is always complete: lots minus
+debt add up to the journal.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ class OpenLot:
     """A lot while a batch of reversals works on it; the fields are those of `models.Lot`."""
 
     id: int
-    order_id: str
+    order_id: str | None
     order_total: int
     order_refunded: int
     minor_units: int
@@ -24,6 +24,7 @@ class OpenLot:
     reversed: int
     remaining: int
     expires_at: datetime | None
+    reward_key: str | None = None
 
     def is_open(self, at: datetime) -> bool:
         """Whether its points could be spent at an instant."""
@@ -52,9 +53,9 @@ def take(points: int, own: OpenLot | None, lots: Sequence[OpenLot], at: datetime
 
     Args:
         points: How many.
-        own: The refunded order's lot, which gives first, expired or not.
+        own: The lot of what is reversed, which gives first, expired or not.
         lots: All lots of the member, the earliest to expire first.
-        at: When the money went back; lots that had expired by then give nothing.
+        at: When it is reversed; lots that had expired by then give nothing.
     """
     others = (lot for lot in lots if lot is not own and lot.is_open(at))
     for lot in (own,) if own else ():

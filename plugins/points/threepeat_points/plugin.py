@@ -3,10 +3,12 @@
 from collections.abc import Iterable
 from typing import Any
 
-from threepeat.sdk import Context, Invariant, Manifest, Plugin, Reaction, Route, get, hookimpl, when
+from threepeat.sdk import Context, Fact, Invariant, Manifest, Plugin, Reaction, Reward, Route, get, hookimpl, when
 from threepeat.sdk.events import Event, OrderPaid, OrderRefunded
-from threepeat_points import reactions, routes
+from threepeat_points import merging, reactions, routes
 from threepeat_points.events import PointsEarned
+from threepeat_points.facts import FACTS
+from threepeat_points.rewards import REWARD
 from threepeat_points.settings import PointsSettings
 
 
@@ -34,6 +36,16 @@ class Points(Plugin[PointsSettings]):
         yield when(OrderRefunded, reactions.claw_back, always=True, unread={"lines"})
 
     @hookimpl
+    def facts(self) -> Iterable[Fact]:
+        """How many points a member has."""
+        return FACTS
+
+    @hookimpl
+    def rewards(self) -> Iterable[Reward]:
+        """Points that other tactics give, and that members pay with."""
+        yield REWARD
+
+    @hookimpl
     def routes(self) -> Iterable[Route]:
         """Balance and history."""
         yield get("/balance", routes.balance, summary="My points")
@@ -44,6 +56,13 @@ class Points(Plugin[PointsSettings]):
         """The journal is the truth."""
         yield Invariant("journal", "A member's lots minus debt are the sum of the journal.", "verify_journal")
         yield Invariant("orders", "No order holds more points than its remaining money earns.", "verify_orders")
+        yield Invariant("payments", "What lots gave to a payment adds up to it.", "verify_payments")
+        yield Invariant("lots", "No lot gave more to payments than it had.", "verify_lots")
+
+    @hookimpl
+    def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
+        """One person's points are one account."""
+        merging.merge_members(ctx, source, target)
 
     @hookimpl
     def open_obligations(self, ctx: Context[Any]) -> Iterable[str]:

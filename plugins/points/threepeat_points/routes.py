@@ -29,8 +29,8 @@ class HistoryEntry(BaseModel):
 
     id: int
     kind: str
-    points: int = Field(description="Positive if earned, negative if taken back.")
-    reference: str = Field(description="`order:…` or `refund:…`.")
+    points: int = Field(description="Positive if they came in, negative if taken back or spent.")
+    reference: str = Field(description="`order:…`, `refund:…`, `reward:…`, `revoked:…`, `spend:…` or `merge:…`.")
     occurred_at: datetime
 
 
@@ -52,7 +52,7 @@ def history(
     before: Annotated[int, Query(ge=1, le=NEWEST)] = NEWEST,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
 ) -> History:
-    """What was earned and taken back, newest first."""
+    """What came in, was taken back and was spent, newest first."""
     rows = ctx.sql("history", member=ctx.member, before=before, most=limit)
     entries = [
         HistoryEntry(id=r.id, kind=r.kind, points=r.points, reference=r.reference, occurred_at=r.occurred_at)

@@ -15,6 +15,14 @@ class PointsSettings(PluginSettings):
         title="Points per unit of money",
         description="For each whole unit of an order's total. An order of ¥128.90 earns 128 points at 1.",
     )
+    points_per_unit_value: int = Field(
+        default=100,
+        ge=1,
+        le=1_000_000,
+        title="Points that are worth one unit of money",
+        description="Says what points cost the budget of a tactic that gives them: at 100, a reward of 250 points "
+        "costs 2.50. Rounded up.",
+    )
     expires_after_days: int | None = Field(
         default=730,
         ge=1,

@@ -7,7 +7,7 @@ WITH lots AS (
     WHERE l.tenant_id = :tenant AND l.member_id = g.member_id AND l.id = g.id
 ), journal AS (
     INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
-    SELECT :tenant, g.member_id, g.reference, 'reversed', -g.points, g.occurred_at
+    SELECT :tenant, g.member_id, g.reference, :kind::text, -g.points, g.occurred_at
     FROM unnest(:entry_members::bigint[], :entry_references::text[], :entry_points::bigint[],
                 :entry_times::timestamptz[]) AS g (member_id, reference, points, occurred_at)
 )

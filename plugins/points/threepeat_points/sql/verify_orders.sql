@@ -1,3 +1,4 @@
 -- Lots that hold more, after reversals, than what is left of their order's money earns.
 SELECT order_id, granted, reversed FROM points.lot
-WHERE tenant_id = :tenant AND granted - reversed > greatest(order_total - order_refunded, 0) / minor_units * rate
+WHERE tenant_id = :tenant AND order_id IS NOT NULL
+  AND granted - reversed > greatest(order_total - order_refunded, 0) / minor_units * rate

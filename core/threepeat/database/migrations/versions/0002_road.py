@@ -2,10 +2,10 @@
 
 import sqlalchemy as sa
 from alembic import op
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from threepeat.sdk.migrations import create_tenant_index, create_tenant_table
-from threepeat.sdk.models import ANONYMISE, DELETE, personal
+from threepeat.sdk.models import ANONYMISE, DELETE, keep, personal
 
 revision = "0002"
 down_revision = "0001"
@@ -30,13 +30,15 @@ def turns() -> None:
         sa.Column("careful_until", sa.BigInteger, comment="Up to this position events are handed over singly."),
         schema="core",
     )
+    op.add_column("turn", sa.Column("leased_by", sa.Text), schema="core")
     for column in (
         sa.Column("letters", sa.Integer, nullable=False, server_default="0", comment="How many in a row."),
         sa.Column("paused_at", INSTANT),
         sa.Column("paused_reason", sa.Text),
-        sa.Column("monthly_budget", sa.BigInteger, comment="Most a month; null is no limit."),
     ):
-        op.add_column("activation", column, schema="core")
+        op.add_column("cursor", column, schema="core")
+    budget = sa.Column("monthly_budget", sa.BigInteger, comment="Minor units; null is no limit.")
+    op.add_column("activation", budget, schema="core")
     op.create_check_constraint("activation_budget_check", "activation", "monthly_budget >= 0", schema="core")
     create_tenant_table(
         "attempt",
@@ -68,7 +70,7 @@ def timers() -> None:
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("name", sa.Text, nullable=False),
         sa.Column("key", sa.Text, nullable=False),
-        sa.Column("due_at", INSTANT, nullable=False, comment="Infinity once it was given up."),
+        sa.Column("due_at", INSTANT, comment="Null once it was given up."),
         sa.Column("member_id", sa.BigInteger),
         sa.Column("payload", JSONB, nullable=False, server_default="{}"),
         sa.Column("depth", sa.SmallInteger, nullable=False, server_default="0"),
@@ -95,6 +97,16 @@ def members() -> None:
     create_tenant_index(
         "member_gone", "member", ["id"], where="merged_into IS NOT NULL OR erase_requested_at IS NOT NULL"
     )
+    linked = sa.Column("linked_at", INSTANT, nullable=False, server_default=NOW, comment="Since when.")
+    op.add_column("identity", linked, schema="core")
+    moves = sa.Column(
+        "moves",
+        sa.BigInteger,
+        nullable=False,
+        server_default="0",
+        comment="Counts merges and erasures: who looked members up before one has to look again.",
+    )
+    op.add_column("stream", moves, schema="core")
     create_tenant_table(
         "merge",
         sa.Column("source_id", sa.BigInteger, nullable=False),
@@ -134,11 +146,16 @@ def erasure() -> None:
         "erasure",
         sa.Column("id", sa.Text, nullable=False),
         sa.Column("member_id", sa.BigInteger, nullable=False, comment="The id that the data stood under."),
+        sa.Column(
+            "merged", ARRAY(sa.BigInteger), nullable=False, server_default="{}", comment="Ids merged into it."
+        ),
         sa.Column("requested_at", INSTANT, nullable=False),
         sa.Column("requested_by", sa.Text, nullable=False),
+        sa.Column("progress", JSONB, nullable=False, server_default="{}", comment="What was done so far."),
         sa.Column("completed_at", INSTANT),
         sa.Column("receipt", sa.Text, comment="A signed statement of what was done; names nobody."),
         key=("id",),
+        comment=personal("member_id", on_erase=keep("it proves the erasure and names nobody")),
     )
     create_tenant_index("erasure_member", "erasure", ["member_id"])
 
@@ -147,7 +164,7 @@ def rewards() -> None:
     create_tenant_table(
         "reward",
         sa.Column("plugin", sa.Text, nullable=False, comment="The tactic that gives."),
-        sa.Column("key", sa.Text, nullable=False, comment="Hash of cause, rule and ordinal."),
+        sa.Column("key", sa.Text, nullable=False, comment="Hash of plugin, cause, rule and member."),
         sa.Column("member_id", sa.BigInteger, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("rule", sa.Text, nullable=False),
@@ -155,6 +172,7 @@ def rewards() -> None:
         sa.Column("revoked", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("cost", sa.BigInteger, nullable=False, comment="In minor units, for the whole amount."),
         sa.Column("refunded_cost", sa.BigInteger, nullable=False, server_default="0"),
+        sa.Column("month", sa.Date, nullable=False, comment="Whose budget it is charged to."),
         sa.Column("granted_at", INSTANT, nullable=False),
         sa.CheckConstraint("amount > 0", name="reward_amount_check"),
         sa.CheckConstraint("revoked BETWEEN 0 AND amount", name="reward_revoked_check"),
@@ -163,19 +181,18 @@ def rewards() -> None:
         sa.CheckConstraint(PLUGIN, name="reward_plugin_check"),
         sa.CheckConstraint("kind ~ '^[a-z][a-z0-9_.]*$'", name="reward_kind_check"),
         sa.CheckConstraint("rule ~ '^[a-z][a-z0-9_.-]*$'", name="reward_rule_check"),
-        sa.CheckConstraint("key ~ '^[0-9a-f]+$'", name="reward_key_check"),
         key=("plugin", "key"),
-        comment=personal("member_id", on_erase=ANONYMISE, keeps=("plugin", "kind", "rule", "key")),
+        comment=personal("member_id", on_erase=ANONYMISE, keeps=("plugin", "kind", "rule")),
     )
     create_tenant_index("reward_member", "reward", ["member_id", "granted_at"])
-    create_tenant_index("reward_month", "reward", ["plugin", "granted_at"])
+    create_tenant_index("reward_month", "reward", ["plugin", "month"])
     create_tenant_table(
         "budget",
         sa.Column("plugin", sa.Text, nullable=False),
         sa.Column("month", sa.Date, nullable=False, comment="First day of the tenant's local month."),
-        sa.Column("spent", sa.BigInteger, nullable=False, server_default="0"),
-        sa.CheckConstraint("spent >= 0", name="budget_spent_check"),
-        key=("plugin", "month"),
+        sa.Column("stripe", sa.SmallInteger, nullable=False, comment="The budget is the sum of its stripes."),
+        sa.Column("spent", sa.BigInteger, nullable=False),
+        key=("plugin", "month", "stripe"),
     )
 
 

@@ -1,0 +1,1 @@
+SELECT member_id, held FROM tokens.purse WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[]) AND held > 0

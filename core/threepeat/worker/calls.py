@@ -1,0 +1,271 @@
+"""Calls to the outside: claimed in a turn, made with no transaction open, settled in one of their own."""
+
+import random
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from hashlib import sha256
+from typing import Any
+
+import orjson
+import structlog
+from prometheus_client import Counter
+from sqlalchemy import text
+
+from threepeat.database.engine import Scope
+from threepeat.database.faults import fault_point
+from threepeat.database.redact import brief
+from threepeat.events import log
+from threepeat.events.context import Cause
+from threepeat.events.opened import OpenTenant
+from threepeat.events.platform import Platform
+from threepeat.plugins import Installed
+from threepeat.sdk.timers import Call, GiveUp, Outbound, RetryAfter
+from threepeat.tenancy import members
+from threepeat.tenancy.tenants import Tenant
+
+PAUSES = tuple(
+    timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400, 86400)
+)
+"""How long to wait after each failed attempt: about three days in all."""
+LEASE = timedelta(seconds=60)
+PER_TENANT = 4
+GONE = -1
+"""Stands for a member who was erased while the call was made: its outcome concerns nobody."""
+UNSETTLED = "the worker stopped while it made the call"
+MOST_UNSETTLED = 3
+
+# The attempt is counted, and the row leased, before anything is sent. (Not a subquery: it could be run twice.)
+CLAIM = text("""
+    WITH due AS MATERIALIZED (
+        SELECT d.plugin, d.name, d.key, d.error FROM unnest(CAST(:plugins AS text[])) AS p (plugin),
+        LATERAL (
+            SELECT * FROM core.timer c
+            WHERE c.tenant_id = :tenant AND c.plugin = p.plugin AND c.kind = 'call' AND c.due_at <= :now
+            ORDER BY c.due_at LIMIT :most FOR UPDATE SKIP LOCKED
+        ) d
+        LIMIT :most
+    )
+    UPDATE core.timer t SET due_at = :now + :lease, attempts = t.attempts + 1, error = :unsettled FROM due
+    WHERE t.tenant_id = :tenant AND t.kind = 'call'
+      AND t.plugin = due.plugin AND t.name = due.name AND t.key = due.key
+    RETURNING t.plugin, t.name, t.key, t.payload, t.member_id, t.attempts, t.created_at, due.error AS before
+""")
+# A call that was asked for again meanwhile counts its attempts anew, so it is not this one any more.
+MINE = "tenant_id = :tenant AND plugin = :plugin AND kind = 'call' AND name = :name AND key = :key"
+SAME = "AND attempts = :attempt AND created_at = :created"
+DONE = text(f"DELETE FROM core.timer WHERE {MINE} {SAME}")  # noqa: S608 - constants
+AGAIN = text(f"""
+    UPDATE core.timer SET due_at = core.now() + :pause, error = :error WHERE {MINE} {SAME}
+""")  # noqa: S608 - constants
+GIVEN_UP = text(f"""
+    UPDATE core.timer SET due_at = NULL, failed_at = core.now(), error = :error WHERE {MINE} {SAME}
+""")  # noqa: S608 - constants
+WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
+
+CALLS = Counter("threepeat_calls_total", "Calls to the outside, by outcome.", ["plugin", "outcome"])
+
+logger = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Claimed:
+    """A call in this worker's hands."""
+
+    tenant: Tenant
+    plugin: Installed
+    settings: Any
+    call: Call
+    created_at: datetime
+    deadly: bool
+
+
+class StuckError(RuntimeError):
+    """A call does not return; only the end of the process frees its thread."""
+
+
+class Caller:
+    """Makes calls in threads of its own.
+
+    Args:
+        platform: Where their outcomes are settled.
+        slots: How many at a time.
+        deadline: Seconds that one may take.
+    """
+
+    def __init__(self, platform: Platform, *, slots: int, deadline: float) -> None:
+        self._platform = platform
+        self._deadline = deadline
+        self._pool = ThreadPoolExecutor(slots, "threepeat-call")
+        self._free = slots
+        self._running: dict[int, float] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def free(self) -> int:
+        """How many calls can begin now."""
+        return self._free
+
+    def claim(self, opened: OpenTenant, plugins: Sequence[Installed]) -> list[Claimed]:
+        """Take calls of a tenant that are due, as many as can begin at once; its transaction carries the lease."""
+        names = [plugin.id for plugin in plugins if plugin.outbounds]
+        if not names or not self._free:
+            return []
+        most = min(self._free, PER_TENANT)
+        rows = opened.scope.run(
+            CLAIM, plugins=names, most=most, lease=LEASE, unsettled=UNSETTLED, now=opened.scope.now
+        )
+        registry = self._platform.registry
+        return [
+            Claimed(
+                opened.tenant,
+                registry[row.plugin],
+                opened.settings(registry[row.plugin]),
+                Call(
+                    row.name,
+                    row.key,
+                    _call_id(opened.tenant.id, row.plugin, row.name, row.key, row.created_at),
+                    row.payload,
+                    row.attempts,
+                    row.member_id,
+                ),
+                row.created_at,
+                row.before == UNSETTLED and row.attempts > MOST_UNSETTLED,
+            )
+            for row in rows
+        ]
+
+    def begin(self, claimed: Sequence[Claimed]) -> None:
+        """Make calls, once the transaction that leased them has committed."""
+        for one in claimed:
+            with self._lock:
+                self._free -= 1
+                self._running[id(one)] = time.monotonic()
+            self._pool.submit(self._make, one)
+
+    def check(self) -> None:
+        """See that no call hangs.
+
+        Raises:
+            StuckError: One does.
+        """
+        with self._lock:
+            oldest = min(self._running.values(), default=None)
+        if oldest is not None and time.monotonic() - oldest > self._deadline:
+            raise StuckError(f"a call to the outside takes longer than {self._deadline:g} seconds")
+
+    def finish(self) -> None:
+        """Wait for the calls that have begun."""
+        self._pool.shutdown()
+
+    def _make(self, claimed: Claimed) -> None:
+        try:
+            self._perform(claimed)
+        except Exception as error:  # noqa: BLE001 - the lease brings the call back
+            logger.error("call not settled", plugin=claimed.plugin.id, call=claimed.call.name, error=brief(error))
+        finally:
+            with self._lock:
+                self._free += 1
+                del self._running[id(claimed)]
+
+    def _perform(self, claimed: Claimed) -> None:
+        outbound = claimed.plugin.outbounds.get(claimed.call.name)
+        if outbound is None:
+            self._settle_failure(claimed, None, GiveUp("the plugin does not declare it any more"))
+            return
+        if claimed.deadly:
+            self._settle_failure(claimed, outbound, GiveUp(f"{UNSETTLED}, {MOST_UNSETTLED} times"))
+            return
+        try:
+            answer = outbound.perform(claimed.settings, claimed.call)
+            fault_point("call.made")
+            orjson.dumps(answer)
+            self._settle(claimed, outbound, answer)
+        except Exception as error:  # noqa: BLE001 - a stranger's code may raise anything
+            self._settle_failure(claimed, outbound, error)
+
+    def _settle(self, claimed: Claimed, outbound: Outbound, answer: Any) -> None:
+        tenant = claimed.tenant
+        with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            member = _concerned(scope, claimed)
+            if scope.count(DONE, **_binds(claimed)) and outbound.done is not None and member != GONE:
+                opened = self._platform.inside(scope, tenant)
+                context = opened.context(claimed.plugin, cause=_cause(claimed, "done"))
+                with scope.plugin_call():
+                    outbound.done(context, replace(claimed.call, member=member), answer)
+                    emitted = context.take()
+                log.send(scope, emitted)
+            # Others of the tenant may have waited for the free place.
+            scope.run(WAKE)
+        fault_point("call.settled")
+        CALLS.labels(claimed.plugin.id, "done").inc()
+
+    def _settle_failure(self, claimed: Claimed, outbound: Outbound | None, error: Exception) -> None:
+        tenant, attempt = claimed.tenant, claimed.call.attempt
+        message = f"{type(error).__name__}: {error}".replace("\0", "")[:2000]
+        logger.warning(
+            "call failed",
+            tenant=tenant.store.slug,
+            plugin=claimed.plugin.id,
+            call=claimed.call.name,
+            attempt=attempt,
+            error=brief(error),
+        )
+        over = isinstance(error, GiveUp) or attempt > len(PAUSES)
+        with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            member = _concerned(scope, claimed)
+            if not over:
+                pause = _pause(error, attempt)
+                scope.run(AGAIN, **_binds(claimed), pause=pause, error=message)
+            elif (
+                scope.count(GIVEN_UP, **_binds(claimed), error=message)
+                and outbound
+                and outbound.failed
+                and member != GONE
+            ):
+                opened = self._platform.inside(scope, tenant)
+                context = opened.context(claimed.plugin, cause=_cause(claimed, "failed"))
+                with scope.plugin_call():
+                    outbound.failed(context, replace(claimed.call, member=member), message)
+                    emitted = context.take()
+                log.send(scope, emitted)
+            scope.run(WAKE)
+        CALLS.labels(claimed.plugin.id, "given up" if over else "failed").inc()
+
+
+def _pause(error: Exception, attempt: int) -> timedelta:
+    if isinstance(error, RetryAfter):
+        return min(max(timedelta(seconds=error.seconds), timedelta(seconds=1)), PAUSES[-1])
+    return PAUSES[attempt - 1] * random.uniform(0.9, 1.1)  # noqa: S311 - spreads load, guards nothing
+
+
+def _concerned(scope: Scope, claimed: Claimed) -> int | None:
+    """Whom the call concerns by now, held until its outcome is written: the member may have been merged since."""
+    before = claimed.call.member
+    if before is None:
+        return None
+    now = members.current(scope, before, hold=True)
+    return GONE if now is None else now
+
+
+def _cause(claimed: Claimed, outcome: str) -> Cause:
+    """The same call may be given up, and be done after somebody asked for it again."""
+    return Cause(f"call:{claimed.call.id}:{outcome}:{claimed.call.attempt}")
+
+
+def _binds(claimed: Claimed) -> dict[str, Any]:
+    call = claimed.call
+    return {
+        "plugin": claimed.plugin.id,
+        "name": call.name,
+        "key": call.key,
+        "attempt": call.attempt,
+        "created": claimed.created_at,
+    }
+
+
+def _call_id(tenant: int, plugin: str, name: str, key: str, created_at: datetime) -> str:
+    return sha256(f"{tenant}\n{plugin}\n{name}\n{key}\n{created_at.isoformat()}".encode()).hexdigest()[:32]

@@ -1,0 +1,163 @@
+"""A store with points, a tactic that gives them and a till that takes them."""
+
+import secrets
+from datetime import UTC, datetime, timedelta
+from typing import Annotated
+
+import pytest
+from fastapi import Query
+from sqlalchemy import text
+
+from threepeat.events.platform import KeyConfig, Platform
+from threepeat.events.verify import verify
+from threepeat.plugins import Registry
+from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, Spend, hookimpl, post
+from threepeat.tenancy import keys, members, switches, tenants
+from threepeat.tenancy.keyring import new_line
+from threepeat_orders.plugin import plugin as orders
+from threepeat_points.plugin import plugin as points
+
+HOUR = timedelta(hours=1)
+
+
+class Giver(Plugin[PluginSettings]):
+    """Gives what tests ask it for."""
+
+    settings_model = PluginSettings
+
+    def __init__(self, name):
+        self.manifest = Manifest(id=name, kind="tactic", title=name, summary="Gives.", holdout="none")
+
+
+class Till(Plugin[PluginSettings]):
+    """Takes points for orders."""
+
+    manifest = Manifest(id="till", kind="service", title="Till", summary="Takes points.")
+    settings_model = PluginSettings
+
+    @hookimpl
+    def routes(self):
+        yield post("/pay", self.pay, summary="Pay with points", always=True)
+
+    def pay(self, ctx, points: int, order: Annotated[str, Query(max_length=1000)]) -> dict[str, int]:
+        ctx.spend("points", [Spend(ctx.member, points, order)])
+        return ctx.balance("points", [ctx.member]) or {"nobody": 0}
+
+
+@pytest.fixture(scope="module")
+def registry():
+    plugins = [orders, points, Giver("giver"), Giver("rival"), Till()]
+    return Registry.load((plugin.manifest.id, plugin) for plugin in plugins)
+
+
+@pytest.fixture(scope="module")
+def platform(cluster, tmp_path_factory, registry):
+    """One platform for a file; every test makes a tenant of its own."""
+    with cluster.database() as name:
+        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 16})
+        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+        yield opened
+        opened.database.dispose()
+
+
+class Shop:
+    """A store in which others give and take points."""
+
+    def __init__(self, platform, tenant, act, send, worker):
+        self.platform, self.tenant, self.act, self.send, self.worker = platform, tenant, act, send, worker
+
+    def member(self, name="ann"):
+        with self.platform.database.tenant(self.tenant.id) as scope:
+            return members.resolve(scope, self.platform.keyring, [name])[name]
+
+    def grant(self, member, points, cause, *, plugin="giver"):
+        return self.act(
+            self.tenant, plugin, lambda ctx: ctx.grant("points", [Grant(member, points, "gift", cause)])
+        )[0]
+
+    def revoke(self, one, points=None, *, plugin="giver"):
+        self.act(self.tenant, plugin, lambda ctx: ctx.revoke("points", [Revocation(one.key, points)]))
+
+    def spend(self, *spends, plugin="till"):
+        self.act(self.tenant, plugin, lambda ctx: ctx.spend("points", spends))
+
+    def held(self, *who):
+        return self.act(self.tenant, "till", lambda ctx: ctx.balance("points", who))
+
+    def paid(self, name, order, total, **more):
+        currency = self.tenant.store.currency
+        self.send(self.tenant, "order.paid", name, order_id=order, total=total, currency=currency, **more)
+        self.worker.drain()
+
+    def refunded(self, name, refund, amount, order=None, **more):
+        currency = self.tenant.store.currency
+        data = {"refund_id": refund, "order_id": order, "amount": amount, "currency": currency}
+        self.send(self.tenant, "order.refunded", name, **data, **more)
+        self.worker.drain()
+
+    def rows(self, query, **binds):
+        with self.platform.database.tenant(self.tenant.id) as scope:
+            return [tuple(row) for row in scope.run(text(query), **binds)]
+
+    def lots(self, member):
+        """(granted, remaining) by expiry."""
+        return self.rows(
+            """
+            SELECT granted, remaining FROM points.lot WHERE tenant_id = :tenant AND member_id = :member
+            ORDER BY expires_at NULLS LAST, earned_at, id
+            """,
+            member=member,
+        )
+
+    def debt(self, member):
+        found = self.rows(
+            "SELECT debt FROM points.account WHERE tenant_id = :tenant AND member_id = :member", member=member
+        )
+        return found[0][0] if found else 0
+
+    def save(self, plugin="points", /, monthly_budget=switches.UNCHANGED, **values):
+        with self.platform.database.tenant(self.tenant.id) as scope:
+            registry, keyring = self.platform.registry, self.platform.keyring
+            more = {"revision": None, "by": "t", "monthly_budget": monthly_budget}
+            switches.save_settings(scope, self.tenant, registry, keyring, plugin, values, **more)
+
+    def at(self, moment):
+        with self.platform.database.ops.begin() as ops:
+            tenants.set_clock(ops, self.tenant.id, moment)
+
+    def pass_days(self, days):
+        with self.platform.database.ops.begin() as ops:
+            ops.execute(
+                text("UPDATE core.tenant SET clock_offset = clock_offset + :by WHERE id = :id"),
+                {"by": timedelta(days=days), "id": self.tenant.id},
+            )
+
+    def token(self, name):
+        made = keys.sign_token(self.platform.keyring, self.tenant.id, self.member(name), name, HOUR)[0]
+        return {"Authorization": f"Bearer {made}"}
+
+    def violations(self):
+        return [f"{one.owner}.{one.name}" for one in verify(self.platform, self.tenant) if one.rows]
+
+
+@pytest.fixture
+def open_shop(platform, make_tenant, act, send, worker):
+    def make(**more):
+        enable = ("giver", "rival", "points")
+        tenant = make_tenant(f"shop-{secrets.token_hex(4)}", enable=enable, **more)
+        return Shop(platform, tenant, act, send, worker)
+
+    return make
+
+
+@pytest.fixture
+def shop(open_shop):
+    made = open_shop()
+    made.at(datetime(2026, 1, 10, 12, tzinfo=UTC))
+    yield made
+    assert made.violations() == []
+
+
+@pytest.fixture
+def ann(shop):
+    return shop.member("ann")

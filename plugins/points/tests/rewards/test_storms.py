@@ -1,0 +1,156 @@
+"""Many at once: nobody falls below zero, the journal is the balance, and nobody waits in a circle."""
+
+import random
+import threading
+from dataclasses import replace
+
+import pytest
+from sqlalchemy import update
+from sqlalchemy.exc import DBAPIError
+
+from threepeat.events.budgets import OvertakenError
+from threepeat.events.context import Cause
+from threepeat.plugins import Registry
+from threepeat.sdk import Grant, GrantState, Refused, Revocation, Spend, hookimpl
+from threepeat.sdk.rewards import Reward
+from threepeat_points.models import Lot
+from threepeat_points.plugin import Points
+from threepeat_points.rewards import REWARD
+
+
+def together(count, work):
+    """Run `work(number)` in as many threads, begun at once; raises what one of them raised."""
+    start, failed = threading.Barrier(count), []
+
+    def run(number):
+        start.wait()
+        try:
+            work(number)
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    if failed:
+        raise failed[0]
+
+
+def storm(shop, platform):
+    """A member with 100 points in ten lots, whom 16 threads let pay 12 times each."""
+    ann = shop.member()
+    lots = [Grant(ann, 10, "gift", f"{number}") for number in range(10)]
+    shop.act(shop.tenant, "giver", lambda ctx: ctx.grant("points", lots))
+    paid, refused = [], []
+
+    def work(number):
+        for turn in range(12):
+            amount = 1 + (number + turn) % 5
+            try:
+                with platform.database.tenant(shop.tenant.id) as scope:
+                    opened = platform.inside(scope, shop.tenant)
+                    context = opened.context(platform.registry["till"], cause=Cause(f"{number}:{turn}"))
+                    context.spend("points", [Spend(ann, amount, f"{number}:{turn}")])
+                    context.finish()
+                paid.append(amount)
+            except Refused as error:
+                refused.append(error.code)
+
+    together(16, work)
+    left = sum(remaining for _, remaining in shop.lots(ann))
+    assert sum(paid) + left == 100
+    assert left < 5
+    assert set(refused) == {"not-enough"}
+    assert len(paid) + len(refused) == 16 * 12
+    assert shop.violations() == []
+
+
+def test_sixteen_threads_let_one_member_pay_what_there_is_and_no_more(open_shop, platform):
+    storm(open_shop(), platform)
+
+
+class Careless(Points):
+    """Looks whether there is enough, and only then takes it."""
+
+    @hookimpl
+    def rewards(self):
+        yield Reward(**{name: getattr(REWARD, name) for name in Reward.__slots__ if name != "spend"}, spend=look)
+
+
+Careless.__module__ = Points.__module__  # where its sql/ folder is
+
+
+def look(ctx, spends):
+    for one in spends:
+        lots = ctx.db.query(Lot).filter(Lot.member_id == one.member, Lot.remaining > 0).order_by(Lot.id).all()
+        if sum(lot.remaining for lot in lots) < one.amount:
+            raise Refused("too few", code="not-enough")
+        wanted = one.amount
+        for lot in lots:
+            taken = min(lot.remaining, wanted)
+            wanted -= taken
+            mine = (Lot.tenant_id == ctx.tenant.id, Lot.member_id == one.member, Lot.id == lot.id)
+            ctx.db.execute(
+                update(Lot).where(*mine).values(remaining=lot.remaining - taken),
+                execution_options={"synchronize_session": False},
+            )
+
+
+def test_the_storm_sees_a_keeper_that_looks_first_and_takes_then(open_shop):
+    shop = open_shop()
+    plugins = [(one.id, Careless() if one.id == "points" else one.plugin) for one in shop.platform.registry]
+    careless = replace(shop.platform, registry=Registry.load(plugins))
+    assert isinstance(careless.registry["points"].plugin, Careless)
+    with pytest.raises(AssertionError, match="100"):
+        storm(shop, careless)
+
+
+def test_random_batches_over_many_members_never_wait_in_a_circle_and_add_up(open_shop):
+    """Any fault of the database ends the test; only being overtaken by others is repeated."""
+    shop, seed = open_shop(), random.randrange(2**32)
+    who = [shop.member(f"m{number}") for number in range(12)]
+    shop.save("giver", monthly_budget=1_500)
+    done = {"grant": 0, "spend": 0, "revoke": 0, "refused": 0}
+    over = []
+
+    def act(plugin, work):
+        for _ in range(20):
+            try:
+                return shop.act(shop.tenant, plugin, work)
+            except OvertakenError:
+                continue
+        raise AssertionError("overtaken twenty times in a row")
+
+    def work(number):
+        chance = random.Random(f"{seed}:{number}")
+        plugin, keys = ("giver", "rival")[number % 2], []
+        for turn in range(30):
+            some = chance.choices(who, k=chance.randint(2, 8))
+            what = chance.choice(["grant", "grant", "spend", "revoke"])
+            if what == "grant":
+                batch = [Grant(m, chance.randint(1, 90), f"r{n}", f"{number}:{turn}") for n, m in enumerate(some)]
+                given = act(plugin, lambda ctx, batch=batch: ctx.grant("points", batch))
+                keys += [one.key for one in given if one.state is GrantState.GRANTED]
+                over.extend(one for one in given if one.state is GrantState.OVER_BUDGET)
+            elif what == "revoke":
+                back = [Revocation(key, chance.randint(1, 50)) for key in chance.sample(keys, min(len(keys), 5))]
+                act(plugin, lambda ctx, back=back: ctx.revoke("points", back))
+            else:
+                batch = [Spend(m, chance.randint(1, 40), f"{number}:{turn}:{n}") for n, m in enumerate(some)]
+                try:
+                    shop.spend(*batch)
+                except Refused:
+                    what = "refused"
+            done[what] += 1
+
+    try:
+        together(8, work)
+    except DBAPIError as error:
+        raise AssertionError(f"seed {seed}: {error.orig}") from error
+    assert all(done.values()), f"seed {seed}: {done}"
+    assert over, f"seed {seed}"
+    assert shop.violations() == [], f"seed {seed}"
+    spent = shop.rows("SELECT sum(spent) FROM core.budget WHERE tenant_id = :tenant AND plugin = 'giver'")
+    assert spent[0][0] <= 1_500

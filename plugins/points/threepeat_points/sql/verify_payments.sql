@@ -1,0 +1,6 @@
+-- Payments that their lots do not add up to, and parts of no payment.
+SELECT entry_id, e.points, a.points AS allocated FROM
+    (SELECT id AS entry_id, points FROM points.entry WHERE tenant_id = :tenant AND kind = 'spent') e
+    FULL JOIN (SELECT entry_id, sum(points) AS points FROM points.allocation WHERE tenant_id = :tenant
+               GROUP BY entry_id) a USING (entry_id)
+WHERE coalesce(a.points, 0) <> -coalesce(e.points, 0)

@@ -1,0 +1,1 @@
+SELECT coalesce(sum(held), 0)::bigint AS held FROM sampler.purse WHERE tenant_id = :tenant
