@@ -42,6 +42,7 @@ FORMATS = {"path": "path", "date-time": "instant with a time zone", "password": 
 CLI_TYPES = {str: "text", int: "integer", bool: "switch", Path: "path"}
 KEYS = "an API key with the scope"
 BY_PATH = {
+    "/v1/members/lookup": {"*": f"{KEYS} `read` or `manage`"},
     "/v1/me": {"*": "a member token"},
     "/v1/me/export": {"*": "a member token"},
     "/v1/receipt-keys": {"*": "anyone"},

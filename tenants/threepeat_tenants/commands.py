@@ -11,7 +11,7 @@ from threepeat.events import budgets
 from threepeat.events.stores import open_store
 from threepeat.tenancy import keys, switches, tenants
 from threepeat.tenancy.errors import Invalid
-from threepeat.tenancy.switches import UNCHANGED
+from threepeat.tenancy.settings import UNCHANGED
 from threepeat_tenants import privacy
 from threepeat_tenants.opening import BY, Slug, inside, opened
 
@@ -108,7 +108,7 @@ def revoke_key(
 @tactic_app.command("list")
 def list_tactics(slug: Slug) -> None:
     """List what is installed and how it stands in a tenant."""
-    table = Table("plugin", "kind", "state", "slot", "comparison group", "spent this month", "budget", "allowed")
+    table = Table("plugin", "kind", "state", "slot", "comparison", "spent", "budget", "allowed")
     with inside(slug) as (platform, tenant, scope):
         cap, permitted = switches.allowed(scope, tenant, platform.registry)
         found = switches.activations(scope)

@@ -209,7 +209,7 @@ def main() -> None:
     """Run, print, and exit with 1 if a neighbour was harmed."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seconds", type=float, default=20, help="how long each scene lasts")
-    parser.add_argument("--connections", type=int, default=64, help="connections of the flood")
+    parser.add_argument("--connections", type=int, default=96, help="connections of the flood")
     wanted = parser.parse_args()
     os.environ.update({f"THREEPEAT_HTTP_{name}": str(value) for name, value in LIMITS.items()})
     table = Table("quiet store", "", "answers", "good", "429/503", "other 5xx", "p50 ms", "p95 ms", "")

@@ -50,6 +50,10 @@ SET_DUE = text("""
     INSERT INTO core.timer (tenant_id, plugin, kind, name, key, due_at)
     SELECT :tenant, 'alarm', 'timer', 'ring', 'due-' || n, now() FROM generate_series(1, :n) AS n
 """)
+MISDEEDS = ("raises", "hangs", "exits", "swallows an SQL error", "commits by hand", "loops")
+LETTERS = text(
+    "SELECT count(*) FILTER (WHERE behind IS NULL) AS n FROM core.dead_letter WHERE tenant_id = :tenant"
+)
 WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 console = Console()
@@ -104,8 +108,8 @@ def post(client: httpx2.Client, key: str, events: Sequence[dict[str, object]]) -
 class Store:
     """A store with its key and a member's token."""
 
-    def __init__(self, platform: Platform, client: httpx2.Client, slug: str) -> None:
-        self.tenant = open_store(platform, slug, enable=["points"], holdout=0, by=BY)
+    def __init__(self, platform: Platform, client: httpx2.Client, slug: str, *tactics: str) -> None:
+        self.tenant = open_store(platform, slug, enable=["points", *tactics], holdout=0, by=BY)
         with platform.database.tenant(self.tenant.id) as scope:
             self.key = keys.create_key(scope, platform.keyring, BY, ["ingest", "manage", "read"], by=BY)
         self._platform = platform
@@ -170,6 +174,49 @@ def p95(samples: Sequence[float]) -> float:
     return statistics.quantiles(samples, n=20)[-1]
 
 
+def misdeed(client: httpx2.Client, store: Store, what: str, number: int) -> None:
+    """A hundred visits, one of which makes the rogue do something."""
+    events = [
+        {
+            "specversion": "1.0",
+            "id": f"{what}-{number}-{n}",
+            "source": BY,
+            "type": "visit.made",
+            "subject": f"m{number}-{n}",
+            "data": {"place": what if n == 50 else ""},
+        }
+        for n in range(100)
+    ]
+    post(client, store.key, events)
+
+
+def rogues(
+    platform: Platform, client: httpx2.Client, small: Store, quiet: float, samples: int, table: Table
+) -> None:
+    """What a neighbour's orders wait while a plugin of another store misbehaves."""
+    for what in MISDEEDS:
+        rogue = Store(platform, client, f"rogue-{what.split()[0]}", "rogue")
+        loud: list[float] = []
+        number = 0
+        until = time.monotonic() + 300
+        while (len(loud) < samples or behind(platform, rogue)) and time.monotonic() < until:
+            if len(loud) % 20 == 0 and len(loud) < samples and number < 3:
+                number += 1
+                misdeed(client, rogue, what, number)
+            loud.append(small.order_to_points())
+        with platform.database.tenant(rogue.tenant.id) as scope:
+            letters = scope.run(LETTERS)[0].n
+        left = behind(platform, rogue)
+        table.add_row(
+            f"order to points, p95, while a neighbour's plugin {what} ({number} of {number * 100} events; "
+            f"{letters} put aside, {left} left)",
+            f"{quiet * 1e3:.1f} ms",
+            f"{p95(loud) * 1e3:.1f} ms",
+            f"{p95(loud) / quiet:.2f}",
+            "",
+        )
+
+
 def main() -> None:
     """Run everything."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -183,7 +230,11 @@ def main() -> None:
     options = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="threepeat-bench-"))
     folder.chmod(0o755)
-    os.environ["THREEPEAT_DATA"] = str(folder / "data")
+    site = Path(__file__).parent / "site"
+    os.environ.update(
+        THREEPEAT_DATA=str(folder / "data"), PYTHONPATH=str(site), THREEPEAT_WORKER_DEADLINE_SECONDS="2"
+    )
+    sys.path.insert(0, str(site))
     for name in ("THREEPEAT_APP_URL", "THREEPEAT_OWNER_URL", "THREEPEAT_OPS_URL"):
         os.environ.pop(name, None)
     table = Table("what", "alone", "beside", "ratio", "bar")
@@ -244,6 +295,7 @@ def commands(options: argparse.Namespace, table: Table) -> None:
                 f"{other / one:.2f}",
                 "≤ 1.5",
             )
+        rogues(platform, client, small, p95(quiet["order to points"]), options.samples // 3, table)
 
 
 if __name__ == "__main__":

@@ -159,7 +159,8 @@ def balance(
     wanted = sorted(set(members))
     if not wanted or opened.state(keeper.id) is SwitchState.OFF:
         return {}
-    return dict(kept.balance(asker.peer(keeper), wanted))
+    found = kept.balance(asker.peer(keeper), wanted)
+    return {member: found[member] for member in wanted if member in found}
 
 
 def spend(

@@ -9,7 +9,8 @@ from pydantic import BaseModel, ConfigDict, Field
 from threepeat.events import budgets
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
 from threepeat.tenancy import settings, switches
-from threepeat.tenancy.switches import MAX_BUDGET, UNCHANGED, Activation, SwitchState
+from threepeat.tenancy.settings import UNCHANGED
+from threepeat.tenancy.switches import MAX_BUDGET, Activation, SwitchState
 
 router = APIRouter(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
 

@@ -1,7 +1,8 @@
 """Stores a plugin's settings: sealed secrets, a version for the model and a revision for each save."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, TypeVar, get_args
+from enum import Enum
+from typing import Any, Final, TypeVar, get_args
 
 import orjson
 from pydantic import BaseModel, SecretStr, ValidationError
@@ -11,6 +12,15 @@ from threepeat.sdk.settings import PluginSettings
 from threepeat.tenancy import facts
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keyring import Keyring, SealError, is_sealed
+
+
+class Unchanged(Enum):
+    """Tells what a caller leaves out from what it sets to None."""
+
+    UNCHANGED = "unchanged"
+
+
+UNCHANGED: Final = Unchanged.UNCHANGED
 
 S = TypeVar("S", bound=PluginSettings)
 Path = tuple[str, ...]

@@ -3,8 +3,8 @@
 import secrets
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from enum import Enum, StrEnum
-from typing import Any, Final
+from enum import StrEnum
+from typing import Any
 
 import orjson
 from sqlalchemy import Row, text
@@ -15,6 +15,7 @@ from threepeat.plugins import Installed, Registry
 from threepeat.tenancy import facts, holdout, settings
 from threepeat.tenancy.errors import CapReached, Invalid, NotAllowed, NotFound, Stale
 from threepeat.tenancy.keyring import Keyring
+from threepeat.tenancy.settings import UNCHANGED, Unchanged
 from threepeat.tenancy.tenants import Tenant
 
 Act = Callable[[Scope, Tenant, Installed, str], Any]
@@ -29,13 +30,6 @@ class SwitchState(StrEnum):
     OFF = "off"
 
 
-class Unchanged(Enum):
-    """Tells a value that is not given from one that is None."""
-
-    UNCHANGED = "unchanged"
-
-
-UNCHANGED: Final = Unchanged.UNCHANGED
 MAX_BUDGET = 10**15
 
 
@@ -68,6 +62,9 @@ READ = text("""
     SELECT a.*, c.paused_at, c.paused_reason FROM core.activation a
     LEFT JOIN core.cursor c USING (tenant_id, plugin) WHERE a.tenant_id = :tenant
 """)
+# A turn that is under way ends first, so what it gives is seen when obligations are counted; a turn that begins
+# later sees the new state. Cursors come first in the order of locks.
+LOCK_CURSORS = text("SELECT FROM core.cursor WHERE tenant_id = :tenant ORDER BY plugin FOR UPDATE")
 LOCK = text("""
     SELECT plugin, state, slot FROM core.activation
     WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
@@ -182,8 +179,7 @@ def enable(
     cap, _ = allowed(scope, tenant, registry)
     # A row that is there can be locked: whoever enables the same plugin at the same time has to wait.
     scope.run(PREPARE, **_fresh(plugin, by))
-    wanted = [plugin_id, *([replace] if replace else [])]
-    locked = {row.plugin: row for row in scope.run(LOCK, plugins=wanted)}
+    locked = _locked(scope, [plugin_id, *([replace] if replace else [])])
     if locked[plugin_id].state != SwitchState.ENABLED:
         if replace is not None:
             if replace not in locked or locked[replace].slot is None:
@@ -206,7 +202,7 @@ def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *,
     """
     if plugin_id not in registry and plugin_id not in registry.quarantined:
         raise NotFound(f"{plugin_id!r} is not on")
-    locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
+    locked = _locked(scope, [plugin_id])
     if plugin_id not in locked:
         raise NotFound(f"{plugin_id!r} is not on")
     users = [
@@ -218,8 +214,10 @@ def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *,
     ]
     if users:
         raise Invalid("plugin", f"{', '.join(users)} stands on {plugin_id!r}")
-    if locked[plugin_id] != SwitchState.OFF:
+    if locked[plugin_id].state == SwitchState.ENABLED:
         _close(scope, tenant, registry, plugin_id, by=by, act=act)
+    elif locked[plugin_id].state == SwitchState.CLOSING and plugin_id in registry:
+        _end(scope, tenant, registry[plugin_id], by=by, act=act)
     return activations(scope)[plugin_id]
 
 
@@ -229,8 +227,8 @@ def end_closing(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str
     Returns:
         Whether there is nothing left to ask: it is off, or was switched on again.
     """
-    locked = {row.plugin: row.state for row in scope.run(LOCK, plugins=[plugin_id])}
-    if locked.get(plugin_id) != SwitchState.CLOSING:
+    locked = _locked(scope, [plugin_id])
+    if plugin_id not in locked or locked[plugin_id].state != SwitchState.CLOSING:
         return True
     return plugin_id in registry and _end(scope, tenant, registry[plugin_id], by="threepeat", act=act)
 
@@ -318,6 +316,11 @@ def visible_settings(
 def settings_place(tenant_id: int, plugin_id: str) -> str:
     """Where a plugin's settings are stored, as part of what its sealed secrets authenticate."""
     return f"activation/{tenant_id}/{plugin_id}"
+
+
+def _locked(scope: Scope, plugins: Iterable[str]) -> dict[str, Row[Any]]:
+    scope.run(LOCK_CURSORS)
+    return {row.plugin: row for row in scope.run(LOCK, plugins=list(plugins))}
 
 
 def _permitted(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str) -> Installed:

@@ -18,6 +18,7 @@ from threepeat.events.platform import Platform
 from threepeat.tenancy import switches
 from threepeat.tenancy.tenants import Tenant
 from threepeat.worker.share import is_lost
+from threepeat.worker.watch import Watch
 
 CORE = "core"
 LEASE = timedelta(minutes=10)
@@ -72,40 +73,41 @@ def take(scope: Scope) -> Sequence[Row[Any]]:
     return scope.run(TAKE, lease=LEASE, now=scope.now)
 
 
-def carry_out(platform: Platform, tenant: Tenant, rows: Sequence[Row[Any]]) -> None:
+def carry_out(platform: Platform, tenant: Tenant, rows: Sequence[Row[Any]], watch: Watch) -> None:
     """Carry them out; one that fails comes again and holds back no other."""
     for row in rows:
         try:
-            DUTIES[row.name](platform, tenant, row.key)
+            DUTIES[row.name](platform, tenant, row.key, watch)
         except Exception as error:
             if is_lost(error):
                 raise
             logger.error("housekeeping failed", tenant=tenant.store.slug, duty=row.name, error=brief(error))
 
 
-def _end_closing(platform: Platform, tenant: Tenant, key: str) -> None:
+def _end_closing(platform: Platform, tenant: Tenant, key: str, watch: Watch) -> None:
     """Switch a closing plugin off once it owes nothing, or ask again later."""
     with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-        done = switches.end_closing(scope, tenant, platform.registry, key, act=platform.act)
+        with watch.busy(tenant=tenant.store.slug, plugin=key):
+            done = switches.end_closing(scope, tenant, platform.registry, key, act=platform.act)
         if done:
             scope.run(REMOVE, name="closing", key=key)
         else:
             scope.run(SET, name="closing", key=key, pause=ASK_AGAIN)
 
 
-def _erase(platform: Platform, tenant: Tenant, key: str) -> None:
-    erasure.complete(platform, tenant, key)
+def _erase(platform: Platform, tenant: Tenant, key: str, watch: Watch) -> None:
+    erasure.complete(platform, tenant, key, busy=watch.busy)
     with platform.database.tenant(tenant.id) as scope:
         scope.run(REMOVE, name="erase", key=key)
 
 
-def _sweep(platform: Platform, tenant: Tenant, key: str) -> None:
+def _sweep(platform: Platform, tenant: Tenant, key: str, _watch: Watch) -> None:
     with platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
         full = scope.count(FORGET_ANSWERS, keep=KEEP_ANSWERS, most=MOST) == MOST
         scope.run(SET, name="sweep", key=key, pause=timedelta() if full else SWEEP)
 
 
-DUTIES: Mapping[str, Callable[[Platform, Tenant, str], None]] = {
+DUTIES: Mapping[str, Callable[[Platform, Tenant, str, Watch], None]] = {
     "closing": _end_closing,
     "erase": _erase,
     "sweep": _sweep,

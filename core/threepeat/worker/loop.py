@@ -162,7 +162,7 @@ class Worker:
             while progress.more and (time.monotonic() - began) * 1000 < self._config.slice_ms:
                 progress = self._serve_once(tenant, careful)
                 passed += progress.events
-                housekeeping.carry_out(self._platform, tenant, progress.duties)
+                housekeeping.carry_out(self._platform, tenant, progress.duties, self._server.watch)
         except Exception as error:
             if careful and is_lost(error):
                 with contextlib.suppress(DBAPIError, PoolTimeoutError):

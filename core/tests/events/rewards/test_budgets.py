@@ -178,6 +178,28 @@ def test_who_was_overtaken_by_another_has_done_nothing_and_may_try_again(house, 
     assert house.states(*gifts(ann, 2, 1)) == [OVER, GRANTED]
 
 
+def test_a_turn_that_was_overtaken_by_a_command_is_undone_and_done_again(house, ann, keeper, send, worker):
+    worker.drain()
+    house.save(monthly_budget=6)
+    bob, keep = house.member("bob"), keeper.grant
+
+    def keep_slowly(ctx, granted):
+        keep(ctx, granted)
+        if granted[0].plugin == "giver":
+            del keeper.grant
+            assert house.states(Grant(bob, 2, "gift", "fast")) == [GRANTED]
+
+    keeper.grant = keep_slowly
+    send(house.tenant, "visit.made", "ann")
+    with pytest.raises(OvertakenError):
+        worker.drain()
+    assert (house.held(ann, bob), house.spent("rival")) == ({bob: 2}, {})
+    worker.drain()
+    assert house.held(ann, bob) == {ann: 4, bob: 2}  # of rival and helper
+    assert (house.spent(), house.spent("rival")) == ({house.month: 6}, {house.month: 6})
+    assert house.rows("SELECT 1 FROM core.dead_letter WHERE tenant_id = :tenant") == []
+
+
 # --- Coming back ------------------------------------------------------------------------------------------------
 
 

@@ -14,6 +14,7 @@ from threepeat.plugins import Registry
 from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, Spend, hookimpl, post
 from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.keyring import new_line
+from threepeat.tenancy.settings import UNCHANGED
 from threepeat_orders.plugin import plugin as orders
 from threepeat_points.plugin import plugin as points
 
@@ -115,7 +116,7 @@ class Shop:
         )
         return found[0][0] if found else 0
 
-    def save(self, plugin="points", /, monthly_budget=switches.UNCHANGED, **values):
+    def save(self, plugin="points", /, monthly_budget=UNCHANGED, **values):
         with self.platform.database.tenant(self.tenant.id) as scope:
             registry, keyring = self.platform.registry, self.platform.keyring
             more = {"revision": None, "by": "t", "monthly_budget": monthly_budget}

@@ -35,7 +35,7 @@ class Tokens(Plugin[PluginSettings]):
         yield reward(
             "tokens",
             title=TITLE,
-            grant=self.grant,
+            grant=self.keep,
             revoke=self.revoke,
             balance=self.balance,
             spend=self.spend,
@@ -62,6 +62,9 @@ class Tokens(Plugin[PluginSettings]):
     @hookimpl
     def merge_members(self, ctx, source, target):
         ctx.sql("merge", source=source, target=target)
+
+    def keep(self, ctx, granted):
+        self.grant(ctx, granted)  # a test may have put another in its place
 
     def grant(self, ctx, granted):
         ctx.sql(

@@ -1,4 +1,4 @@
-"""The services that a store with the sampler has."""
+"""What a store with the sampler has besides: two services, and tactics that want its slot."""
 
 from pydantic import BaseModel
 
@@ -24,6 +24,15 @@ class Ground(Plugin[PluginSettings]):
 
     manifest = Manifest(id="ground", kind="service", title="Ground", summary="Is stood on.")
     settings_model = PluginSettings
+
+
+class Rival(Plugin[PluginSettings]):
+    """A tactic that does nothing but hold a slot."""
+
+    settings_model = PluginSettings
+
+    def __init__(self, name):
+        self.manifest = Manifest(id=name, kind="tactic", title=name, summary="Holds a slot.")
 
 
 class Ask(BaseModel):

@@ -1,0 +1,1 @@
+"""A tactic that misbehaves in the way that an event names."""
