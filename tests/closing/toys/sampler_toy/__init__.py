@@ -170,4 +170,3 @@ class Sampler(Plugin[SamplerSettings]):
         """Write lines that are not there yet and add them to the purses; returns what the purses hold."""
         references, members, amounts = (list(column) for column in zip(*lines, strict=True))
         return ctx.sql("add", references=references, members=members, amounts=amounts)
-

@@ -63,7 +63,7 @@ def _position_on_its_own() -> None:
     def in_two(self: Any, tenant: Any, **given: Any) -> Any:
         late.clear()
         progress = serve(self, tenant, **given)
-        time.sleep(0.02)
+        time.sleep(0.2)
         with self.platform.database.tenant(tenant.id) as scope:
             for plugin, position in late:
                 scope.run(

@@ -33,6 +33,8 @@ from threepeat.sdk import (
 from threepeat.sdk.events import OrderPaid
 
 PLANT = os.environ.get("STORM_PLANT", "")
+RARE = 20
+"""One order in so many rings a bell, and brings one piece into the stock, which is always nearly sold out."""
 BELLS = os.environ.get("STORM_BELLS", os.devnull)
 
 Ctx = Context[PluginSettings]
@@ -51,14 +53,8 @@ class Paid(BaseModel):
     left: int
 
 
-class Purse(BaseModel):
-    """What a member has."""
-
-    left: int
-
-
 class Till(Plugin[PluginSettings]):
-    """Counts orders, sets a deadline and rings a bell for each, and lets members pay."""
+    """Counts orders, sets a deadline for each, rings a bell for some, and sells what is in stock."""
 
     manifest = Manifest(
         id="till", kind="tactic", title="Till", summary="Counts.", requires=("orders",), holdout="none"
@@ -79,12 +75,12 @@ class Till(Plugin[PluginSettings]):
 
     @hookimpl
     def routes(self) -> Iterable[Route]:
-        yield post("/pay", self.pay, summary="Pay with points and from the purse")
-        yield get("/purse", self.purse, summary="What is left")
+        yield post("/pay", self.pay, summary="Pay one piece with points")
+        yield get("/left", self.left, summary="What is left")
 
     @hookimpl
     def invariants(self) -> Iterable[Invariant]:
-        yield Invariant("purse", "A purse holds what came in minus what was paid.", "verify_purse")
+        yield Invariant("stock", "What is left is what came in minus what was sold.", "verify_stock")
 
     @hookimpl
     def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
@@ -95,7 +91,7 @@ class Till(Plugin[PluginSettings]):
         for event in events:
             totals.setdefault(event.member, []).append(event.total // 100)
             ctx.later("receipt", event.order_id, ctx.now + timedelta(milliseconds=300), member=event.member)
-            if event.position % 20 == 0:
+            if event.position % RARE == 0:
                 ctx.call("bell", event.order_id, {"order": event.order_id}, member=event.member)
         members = sorted(totals)
         ctx.sql(
@@ -104,6 +100,7 @@ class Till(Plugin[PluginSettings]):
             counts=[len(totals[one]) for one in members],
             sums=[sum(totals[one]) for one in members],
         )
+        ctx.sql("fill", n=sum(event.position % RARE == 0 for event in events))
 
     def receipts(self, ctx: Ctx, due: list[Due]) -> None:
         counts: dict[int, int] = {}
@@ -121,22 +118,20 @@ class Till(Plugin[PluginSettings]):
         ctx.sql("rung", bell=answer, member=call.member)
 
     def pay(self, ctx: Ctx, payment: Payment) -> Paid:
+        ctx.spend("points", [Spend(ctx.member, payment.amount, payment.reference)])
         if PLANT == "read-then-write":
-            left = ctx.sql("purse", member=ctx.member)[0].left
-            if left < payment.amount:
-                raise Refused("the purse holds too little", code="not-enough")
-            time.sleep(0.05)
-            ctx.sql("draw_unchecked", member=ctx.member, amount=payment.amount)
-        else:
-            ctx.spend("points", [Spend(ctx.member, payment.amount, payment.reference)])
-            if not ctx.sql("draw", member=ctx.member, amount=payment.amount):
-                raise Refused("the purse holds too little", code="not-enough")
+            if ctx.sql("stock")[0].left < 1:
+                raise Refused("nothing is left", code="sold-out")
+            time.sleep(0.02)
+            ctx.sql("take_unchecked")
+        elif not ctx.sql("take"):
+            raise Refused("nothing is left", code="sold-out")
         ctx.sql("payment", member=ctx.member, amount=payment.amount, reference=payment.reference)
-        return Paid(left=ctx.sql("purse", member=ctx.member)[0].left)
+        return Paid(left=ctx.sql("stock")[0].left)
 
-    def purse(self, ctx: Ctx) -> Purse:
-        rows = ctx.sql("purse", member=ctx.member)
-        return Purse(left=rows[0].left if rows else 0)
+    def left(self, ctx: Ctx) -> Paid:
+        rows = ctx.sql("stock")
+        return Paid(left=rows[0].left if rows else 0)
 
 
 plugin = Till()

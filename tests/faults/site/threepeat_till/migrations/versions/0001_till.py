@@ -16,9 +16,15 @@ def upgrade() -> None:
         sa.Column("orders", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("receipts", sa.BigInteger, nullable=False, server_default="0"),
         sa.Column("received", sa.BigInteger, nullable=False, server_default="0"),
-        sa.Column("left", sa.BigInteger, nullable=False, server_default="0"),
         key=("member_id",),
         comment=personal("member_id", on_erase=DELETE),
+    )
+    create_tenant_table(
+        "stock",
+        sa.Column("item", sa.Text, nullable=False),
+        sa.Column("filled", sa.BigInteger, nullable=False),
+        sa.Column("left", sa.BigInteger, nullable=False),
+        key=("item",),
     )
     create_tenant_table(
         "payment",
@@ -40,5 +46,5 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    for table in ("rung", "payment", "purse"):
+    for table in ("rung", "payment", "stock", "purse"):
         drop_table(table)

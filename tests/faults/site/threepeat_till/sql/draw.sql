@@ -1,2 +1,0 @@
-UPDATE till.purse SET "left" = "left" - :amount
-WHERE tenant_id = :tenant AND member_id = :member AND "left" >= :amount RETURNING "left"

@@ -1,1 +1,0 @@
-SELECT "left" FROM till.purse WHERE tenant_id = :tenant AND member_id = :member
