@@ -239,6 +239,10 @@ class Client(threading.Thread):
         self._ledger = ledger
         self._over = stop
 
+    def close(self) -> None:
+        """Close its connections."""
+        self._http.close()
+
     def send(self, method: str, path: str, **given: object) -> httpx2.Response:
         """One request, again and again until it has an answer that will not change."""
         pause = 0.02
@@ -382,6 +386,7 @@ def storm(
             client.join(PATIENCE_SECONDS)
             if client.is_alive():
                 outcome.surfaced["a client that has no answer"] += 1
+            client.close()
         _wait_served(platform, tenant)
         place.stop()
         outcome.kills, outcome.places = place.kills, place.places

@@ -30,16 +30,28 @@ def test_a_process_may_end_at_every_named_place(points):
 
 
 @pytest.mark.parametrize(
-    ("plant", "shows"),
+    ("plant", "shows", "how"),
     [
-        ("acknowledge-before-commit", lambda outcome: outcome.lost),
-        ("position-on-its-own", lambda outcome: outcome.doubled["orders counted"]),
-        ("read-then-write", lambda outcome: outcome.doubled["pieces oversold"]),
+        (
+            "acknowledge-before-commit",
+            lambda outcome: outcome.lost,
+            {"seconds": 8, "points": (), "kinds": ("api",), "every": (1.0, 2.0)},
+        ),
+        (
+            "position-on-its-own",
+            lambda outcome: outcome.doubled["orders counted"],
+            {"seconds": 0, "points": ("turn.after-commit",)},
+        ),
+        (
+            "read-then-write",
+            lambda outcome: outcome.doubled["pieces oversold"],
+            {"seconds": 8, "points": (), "kinds": ("worker child",), "every": (3.0, 4.0)},
+        ),
     ],
+    ids=["acknowledge-before-commit", "position-on-its-own", "read-then-write"],
 )
-def test_the_storm_finds_a_planted_mistake(plant, shows):
-    kinds = ("worker child",) if plant == "position-on-its-own" else ("api", "postgres")
-    outcome = storm(seconds=12, seed=SEED, points=(), plant=plant, kinds=kinds, every=(1.0, 2.0))
+def test_the_storm_finds_a_planted_mistake(plant, shows, how):
+    outcome = storm(seed=SEED, plant=plant, **how)
     outcome.show()
     assert shows(outcome)
     assert not outcome.holds

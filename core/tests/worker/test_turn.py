@@ -391,3 +391,24 @@ def test_what_a_command_emitted_waits_in_the_outbox_and_enters_the_log_once(
     with platform.database.tenant(store.id) as scope:
         assert log.head(scope) == 2
         assert scope.run(text("SELECT FROM core.outbox WHERE tenant_id = :tenant")) == []
+
+
+def test_a_worker_that_starts_announces_what_waits_unannounced(platform, store, send, recorder):
+    """As after a quarantine or a restore: events wait, and no row says so."""
+    send.batch(store, [paid(send, "ann", "1")])
+    with platform.database.ops.begin() as ops:
+        ops.execute(text("DELETE FROM core.backlog"))
+        ops.execute(text("UPDATE core.turn SET due_at = 'infinity'"))
+    worker = Worker(platform, WorkerConfig(idle_ms=5))
+    assert worker.take_turn() is None
+    thread = threading.Thread(target=worker.run)
+    thread.start()
+    try:
+        for _ in range(200):
+            if recorder.seen():
+                break
+            threading.Event().wait(0.05)
+    finally:
+        worker.stop()
+        thread.join(20)
+    assert recorder.seen() == ["1"]

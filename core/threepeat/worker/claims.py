@@ -46,6 +46,18 @@ RECOVER = text("""
 """)
 
 
+# Only ops sees every tenant. What is paused waits for people.
+ANNOUNCE = text("""
+    INSERT INTO core.backlog (tenant_id)
+    SELECT c.tenant_id FROM core.cursor c
+    JOIN core.stream s USING (tenant_id) JOIN core.activation a USING (tenant_id, plugin)
+    WHERE c.position < s.head AND c.paused_at IS NULL AND a.state <> 'off'
+    UNION
+    SELECT t.tenant_id FROM core.timer t JOIN core.tenant n ON n.id = t.tenant_id
+    WHERE t.due_at <= transaction_timestamp() + n.clock_offset
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Claim:
     """A tenant's turn in this worker's hands.
@@ -109,3 +121,14 @@ def release(
 def recover(connection: Connection, worker: str) -> None:
     """Give back what a worker of this name held when it died."""
     connection.execute(RECOVER, {"worker": worker})
+
+
+def announce_waiting(ops: Connection) -> None:
+    """Announce every tenant that has something to be served, whatever was announced before.
+
+    After a quarantine or a restore work waits that nobody will announce again.
+
+    Args:
+        ops: A connection of the ops role.
+    """
+    ops.execute(ANNOUNCE)

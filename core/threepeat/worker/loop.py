@@ -22,7 +22,7 @@ from threepeat.worker import claims, housekeeping
 from threepeat.worker.calls import Caller
 from threepeat.worker.careful import Careful
 from threepeat.worker.claims import Claim
-from threepeat.worker.share import is_lost
+from threepeat.worker.share import is_lost, is_unlucky
 from threepeat.worker.turn import Progress, Server
 from threepeat.worker.watch import Watch
 
@@ -168,7 +168,8 @@ class Worker:
                 with contextlib.suppress(DBAPIError, PoolTimeoutError):
                     careful.excuse()
             # What the database does to us is not the turn's fault; whatever else ends it counts.
-            self._release(claim, more=True, clean=is_lost(error), careful_until=claim.careful_until)
+            clean = is_lost(error) or is_unlucky(error)
+            self._release(claim, more=True, clean=clean, careful_until=claim.careful_until)
             raise
         until = claim.careful_until or (progress.position + self._config.batch if careful else None)
         if until is not None and (progress.position >= until or not progress.more):
@@ -216,8 +217,11 @@ class Worker:
             self._held.remove(claim)
 
     def _recover(self) -> None:
+        """Give back what a predecessor held, and announce whoever waits unannounced, as after a quarantine."""
         with self._platform.database.directory() as connection:
             claims.recover(connection, self._name)
+        with self._platform.database.ops.begin() as ops:
+            claims.announce_waiting(ops)
 
 
 def _wall(due: datetime | None, tenant: Tenant) -> datetime | None:

@@ -171,6 +171,11 @@ def is_transient(error: Exception) -> bool:
     return is_lost(error) or (state is not None and (state[:2] in {"40", "53"} or state in {"55P03", "57014"}))
 
 
+def is_unlucky(error: Exception) -> bool:
+    """Whether it met another transaction and gave way; that says nothing about what it was doing."""
+    return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "")[:2] == "40"
+
+
 def is_lost(error: Exception) -> bool:
     """Whether the connection is gone, or the server is going."""
     if not isinstance(error, DBAPIError):
