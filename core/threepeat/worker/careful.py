@@ -16,38 +16,52 @@ COUNT = text("""
     ON CONFLICT (tenant_id, plugin, what) DO UPDATE SET attempts = a.attempts + 1
     RETURNING attempts
 """)
-DONE = text("""
-    DELETE FROM core.attempt a USING unnest(CAST(:plugins AS text[]), CAST(:whats AS text[])) AS d (plugin, what)
-    WHERE a.tenant_id = :tenant AND a.plugin = d.plugin AND a.what = d.what
-""")
+SURVIVED = text("DELETE FROM core.attempt WHERE tenant_id = :tenant AND plugin = :plugin AND what = :what")
 UNCOUNT = text("""
     UPDATE core.attempt SET attempts = attempts - 1 WHERE tenant_id = :tenant AND plugin = :plugin AND what = :what
 """)
 
 
 class Careful:
-    """Counts the attempts of one turn."""
+    """Counts the attempts of one turn: only the one that is under way counts, whatever the turn comes to."""
 
     def __init__(self, database: Database, tenant: Tenant) -> None:
         self._database = database
         self._tenant = tenant
-        self._begun: list[tuple[str, str]] = []
+        self._under_way: tuple[str, str] | None = None
+        self._given_up: list[tuple[str, str]] = []
 
     def exceeded(self, plugin: str, what: str) -> bool:
-        """Count an attempt that is about to begin; true if there were enough already."""
+        """Count an attempt that is about to begin; true if there were enough already.
+
+        The one before it came to its end, so it is not what takes the worker down.
+        """
         with self._database.tenant(self._tenant.id) as scope:
+            self._survived(scope)
             row = scope.one(COUNT, plugin=plugin, what=what)
-        self._begun.append((plugin, what))
-        return row is not None and row.attempts > ATTEMPTS
+        if row is not None and row.attempts > ATTEMPTS:
+            # It stays counted until the turn stands that puts it aside: another may end the worker before.
+            self._given_up.append((plugin, what))
+            self._under_way = None
+            return True
+        self._under_way = (plugin, what)
+        return False
 
     def finish(self, scope: Scope) -> None:
-        """Forget the attempts of this turn, in the transaction that makes their effects stand."""
-        plugins, whats = [plugin for plugin, _ in self._begun], [what for _, what in self._begun]
-        scope.run(DONE, plugins=plugins, whats=whats)
+        """Forget the attempts of this turn, in the transaction that makes it stand."""
+        self._survived(scope)
+        for plugin, what in self._given_up:
+            scope.run(SURVIVED, plugin=plugin, what=what)
+        self._under_way, self._given_up = None, []
 
     def excuse(self) -> None:
-        """The last attempt ended because the database went away: that is not its fault."""
-        if self._begun:
-            plugin, what = self._begun[-1]
+        """The attempt under way ended because the database went away: that is not its fault."""
+        if self._under_way is not None:
+            plugin, what = self._under_way
             with self._database.tenant(self._tenant.id) as scope:
                 scope.run(UNCOUNT, plugin=plugin, what=what)
+
+    def _survived(self, scope: Scope) -> None:
+        if self._under_way is not None:
+            plugin, what = self._under_way
+            scope.run(SURVIVED, plugin=plugin, what=what)
