@@ -7,7 +7,7 @@ STAMP := $(VENV)/.installed
 PACKAGES := core tenants plugins/orders plugins/points
 SOURCES := -p threepeat -p threepeat_tenants -p threepeat_orders -p threepeat_points
 
-.PHONY: help demo test check format bench bench-road storm docs lock clean
+.PHONY: help demo test check format bench bench-road proofs storm docs lock clean
 
 help: ## say what the verbs do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -38,6 +38,10 @@ format: $(STAMP) ## put the code into shape
 
 bench: $(STAMP) ## measure throughput side by side, in one run
 	$(BIN)/python tests/bench/run.py $(ARGS)
+
+proofs: $(STAMP) ## run the proofs that take minutes: every named place, restores, ten thousand histories
+	$(BIN)/python -m pytest -m long tests/faults tests/restore $(ARGS)
+	HISTORIES=10000 $(BIN)/python -m pytest tests/histories $(ARGS)
 
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)

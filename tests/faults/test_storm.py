@@ -21,6 +21,7 @@ def test_nothing_is_lost_or_doubled_while_processes_are_killed():
     assert outcome.holds
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("points", [API_POINTS, WORKER_POINTS], ids=["api", "worker"])
 def test_a_process_may_end_at_every_named_place(points):
     outcome = storm(seconds=0, seed=SEED, points=points)

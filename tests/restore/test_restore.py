@@ -360,6 +360,7 @@ def test_who_was_erased_after_the_backup_does_not_come_back(source, saved, fresh
 
 
 @pytest.mark.usefixtures("saved")
+@pytest.mark.long
 def test_a_backup_under_fire_is_of_one_moment(source, fresh_database):
     """Orders come in and are served all the while; the log that is restored has no gap and nothing half done."""
     file = source.folder / f"{secrets.token_hex(4)}.backup"
@@ -394,6 +395,7 @@ def test_a_backup_under_fire_is_of_one_moment(source, fresh_database):
 
 
 @pytest.mark.usefixtures("saved")
+@pytest.mark.long
 def test_a_restored_database_that_is_not_sound_stays_closed_until_it_is(source, fresh_database, tmp_path):
     file = tmp_path / "broken.backup"
     with source.opened() as platform, platform.database.ops.begin() as ops:
@@ -444,6 +446,7 @@ def test_a_restored_database_that_is_not_sound_stays_closed_until_it_is(source, 
         assert marked(owner) is None
 
 
+@pytest.mark.long
 def test_a_restore_needs_the_keys_of_then_and_asks_first(saved, fresh_database):
     without = Installation(fresh_database.folder, {**fresh_database.environment, "THREEPEAT_KEYS": ""})
     del without.environment["THREEPEAT_KEYS"]

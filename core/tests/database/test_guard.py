@@ -55,7 +55,7 @@ def lot(number: int, **values: object) -> dict[str, object]:
 
 
 def entry(number: int, **values: object) -> dict[str, object]:
-    return filled(ENTRY, {"member_id": number, "reference": f"order:o-{number}", **values})
+    return filled(ENTRY, {"member_id": number, "reference": f"order:o-{number}", "kind": "earned", **values})
 
 
 def key(tenant: int, number: int) -> dict[str, int]:
