@@ -143,10 +143,12 @@ class Store:
             time.sleep(0.002)
 
     def command(self) -> float:
-        """Seconds for a member's request."""
+        """Seconds for a member's command: a consent is recorded, and an event goes to the outbox."""
+        self._sent += 1
+        headers = {"Authorization": f"Bearer {self.token}", "Idempotency-Key": f"command-{self._sent}"}
         began = time.perf_counter()
-        answer = self._client.get("/v1/me/points/balance", headers={"Authorization": f"Bearer {self.token}"})
-        answer.raise_for_status()
+        asked = {"purpose": "marketing", "granted": self._sent % 2 == 0}
+        self._client.post("/v1/me/consents", json=asked, headers=headers).raise_for_status()
         return time.perf_counter() - began
 
 
@@ -276,11 +278,11 @@ def commands(options: argparse.Namespace, table: Table) -> None:
             for _ in range(20):
                 sample()
         quiet = {
-            "a member's request": [small.command() for _ in range(options.samples)],
+            "a member's command": [small.command() for _ in range(options.samples)],
             "order to points": [small.order_to_points() for _ in range(options.samples // 3)],
         }
         loud: dict[str, list[float]] = {name: [] for name in quiet}
-        for name, sample in (("a member's request", small.command), ("order to points", small.order_to_points)):
+        for name, sample in (("a member's command", small.command), ("order to points", small.order_to_points)):
             wanted = len(quiet[name])
             while len(loud[name]) < wanted:
                 backlog(client, big, options.backlog)
