@@ -24,7 +24,7 @@ demo: $(STAMP) ## run everything with a simulated store; ORDERS=file MAP="order_
 
 test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a server of yours (a superuser's URL)
 	$(MAKE) check
-	$(if $(DATABASE_URL),DATABASE_URL="$(DATABASE_URL)") $(BIN)/python -m pytest $(ARGS)
+	$(if $(DATABASE_URL),DATABASE_URL="$(DATABASE_URL)") $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
 check: $(STAMP) ## lint, format, types and import contracts
 	$(BIN)/ruff check .
@@ -41,7 +41,7 @@ bench: $(STAMP) ## measure throughput side by side, in one run
 
 proofs: $(STAMP) ## run the proofs that take minutes: every named place, restores, ten thousand histories
 	$(BIN)/python -m pytest -m long tests/faults tests/restore $(ARGS)
-	HISTORIES=10000 $(BIN)/python -m pytest tests/histories $(ARGS)
+	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards $(ARGS)
 
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)
@@ -58,7 +58,7 @@ lock: $(STAMP) ## choose new versions of what Threepeat stands on
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --upgrade --group dev core/pyproject.toml \
-	  --extra parquet --extra testing -o constraints.txt
+	  tenants/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra testing -o constraints.txt
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) docs/_build

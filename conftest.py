@@ -1,5 +1,9 @@
 """Logs of a test run: plain tracebacks, without local variables."""
 
+import logging
+from collections.abc import Iterator
+
+import pytest
 import structlog
 
 structlog.configure(
@@ -8,3 +12,14 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+
+
+@pytest.fixture(autouse=True)
+def _logs_as_they_were() -> Iterator[None]:
+    """A command that runs inside a test sends the logs to a stream that ends with it."""
+    before, root = structlog.get_config(), logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield
+    structlog.configure(**before)
+    root.handlers[:] = handlers
+    root.setLevel(level)

@@ -245,6 +245,7 @@ def test_a_call_that_hangs_ends_the_worker_and_the_others_of_the_tenant_go_on(pl
         assert len(answers(platform, store)) >= 19
     finally:
         release.set()
+        worker._caller.finish()
 
 
 def test_a_call_whose_worker_died_is_made_again_and_given_up_after_three_deaths(platform, store, caller):

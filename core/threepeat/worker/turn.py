@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy import Row, text
@@ -42,6 +42,9 @@ STAND = text("""
         paused_at = CASE WHEN CAST(:reason AS text) IS NULL THEN NULL ELSE core.now() END, paused_reason = :reason
     WHERE tenant_id = :tenant AND plugin = :plugin AND current_setting('threepeat.tenant') = :inside
 """)
+
+WAIT_FOR_CALLS = timedelta(seconds=5)
+"""Without a free place for a call there is no use in looking again at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +102,8 @@ class Server:
             log.append(scope, turn.emitted)
             if careful:
                 careful.finish(scope)
-            duties = housekeeping.take(scope)
             calls = self.caller.claim(opened, turn.active)
-            due = turn.next_due()
+            duties, due = turn.look_ahead(calls_wait=self.caller.free <= len(calls))
             fault_point("turn.before-commit")
         fault_point("turn.after-commit")
         more = moved or work.more or bool(turn.emitted)
@@ -193,16 +195,24 @@ class _Turn:
                 retried.settle(work.queued[plugin.id], [event.position for event in untried])
                 self._stand(share, self._positions[plugin.id])
 
-    def next_due(self) -> datetime | None:
-        """When something is due next."""
-        names = [plugin.id for plugin in self._still_active() if plugin.timers or plugin.schedules]
-        outbound = [plugin.id for plugin in self._still_active() if plugin.outbounds]
-        found = (
-            timers.next_due(self._scope, names, ("timer", "schedule")),
-            timers.next_due(self._scope, outbound, ("call",)),
-            timers.next_due(self._scope, [housekeeping.CORE], ("timer",)),
-        )
-        return min((moment for moment in found if moment is not None), default=None)
+    def look_ahead(self, *, calls_wait: bool) -> tuple[Sequence[Row[Any]], datetime | None]:
+        """Core's own duties that have come, and when something is due next.
+
+        Args:
+            calls_wait: No more calls to the outside can begin: whoever ends one announces the tenant.
+        """
+        scope, active = self._scope, self._still_active()
+        own = timers.next_due(scope, [housekeeping.CORE], ("timer",))
+        duties: Sequence[Row[Any]] = ()
+        if own is not None and own <= scope.now:
+            duties = housekeeping.take(scope)
+            own = timers.next_due(scope, [housekeeping.CORE], ("timer",))
+        calls = timers.next_due(scope, [plugin.id for plugin in active if plugin.outbounds], ("call",))
+        if calls is not None and calls_wait:
+            calls = max(calls, scope.now + WAIT_FOR_CALLS)
+        names = [plugin.id for plugin in active if plugin.timers or plugin.schedules]
+        found = (own, calls, timers.next_due(scope, names, ("timer", "schedule")))
+        return duties, min((moment for moment in found if moment is not None), default=None)
 
     def _serve_log(self, work: "_Work") -> None:
         events, unreadable, until = work.events, work.broken, work.until

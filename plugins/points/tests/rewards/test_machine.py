@@ -1,5 +1,6 @@
 """Any sequence of grants, revocations, payments, orders, refunds and weeks against a model of a few lines."""
 
+import os
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
@@ -203,7 +204,7 @@ def run(open_shop, **more):
 
 
 def test_any_sequence_comes_to_what_a_simple_model_says(open_shop):
-    run(open_shop, max_examples=200)
+    run(open_shop, max_examples=int(os.environ.get("SEQUENCES", "50")))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import random
 import threading
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -112,16 +113,16 @@ def test_random_batches_over_many_members_never_wait_in_a_circle_and_add_up(open
     shop, seed = open_shop(), random.randrange(2**32)
     who = [shop.member(f"m{number}") for number in range(12)]
     shop.save("giver", monthly_budget=1_500)
-    done = {"grant": 0, "spend": 0, "revoke": 0, "refused": 0}
+    done = {"grant": 0, "spend": 0, "revoke": 0}
     over = []
 
     def act(plugin, work):
-        for _ in range(20):
+        for _ in range(100):
             try:
                 return shop.act(shop.tenant, plugin, work)
             except OvertakenError:
                 continue
-        raise AssertionError("overtaken twenty times in a row")
+        raise AssertionError("overtaken a hundred times in a row")
 
     def work(number):
         chance = random.Random(f"{seed}:{number}")
@@ -139,10 +140,8 @@ def test_random_batches_over_many_members_never_wait_in_a_circle_and_add_up(open
                 act(plugin, lambda ctx, back=back: ctx.revoke("points", back))
             else:
                 batch = [Spend(m, chance.randint(1, 40), f"{number}:{turn}:{n}") for n, m in enumerate(some)]
-                try:
+                with suppress(Refused):
                     shop.spend(*batch)
-                except Refused:
-                    what = "refused"
             done[what] += 1
 
     try:
