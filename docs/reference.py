@@ -38,7 +38,7 @@ NOTE = "<!-- Written by docs/reference.py from the code. Change the code, then r
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example):$", re.MULTILINE)
 COMPLETION = {"install_completion", "show_completion"}
 WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
-FORMATS = {"path": "path", "date-time": "instant with a time zone", "password": "secret text"}
+FORMATS = {"path": "path", "date": "date", "date-time": "instant with a time zone", "password": "secret text"}
 CLI_TYPES = {str: "text", int: "integer", bool: "switch", Path: "path"}
 KEYS = "an API key with the scope"
 BY_PATH = {
@@ -371,7 +371,8 @@ def http(app: FastAPI, plugins: Sequence[str]) -> str:
     who = _who(plugins)
     for path, methods in schema["paths"].items():
         for method, found in methods.items():
-            callers = BY_PATH.get(path) or who[found["tags"][0]]
+            tag = "collections" if path.startswith("/v1/plugins/") else found["tags"][0]
+            callers = BY_PATH.get(path) or who[tag]
             caller = callers.get(method, callers["*"])
             text += f"\n## `{method.upper()} {path}`\n\n{found['summary']}. For {caller}.\n"
             if found.get("description"):
@@ -399,8 +400,11 @@ def _who(plugins: Iterable[str]) -> dict[str, dict[str, str]]:
         "events": {"*": f"{KEYS} `ingest`, or a member token"},
         "members": keys,
         "tactics": keys,
+        "collections": keys,
+        "metrics": {"*": f"{KEYS} `read` or `manage`"},
         "privacy": {"*": f"{KEYS} `manage`"},
         "member": members,
+        "operator": {"*": "an operator's key"},
         "health": {"*": "anyone"},
         **dict.fromkeys(plugins, members),
     }

@@ -20,6 +20,8 @@ from threepeat.testing.fixtures import Sender
 
 ROAD = ("core.event", "core.member", "core.erasure")
 """Tables whose rows come by the road that they come by in earnest, not by an INSERT."""
+NUMBERS = {"checkin.check_in", "checkin.make_up", "orders.buyer", "points.account", "winback.activity"}
+"""Tables that hold numbers only, and no word that could be found again."""
 
 GONE = """
     CREATE SCHEMA gone;
@@ -106,7 +108,7 @@ def test_every_column_of_every_table_forgets(garden: Garden):
     before, theirs = garden.hits(store), garden.hits(twin)
     assert set(theirs) == set(before)
     marked = {str(table) for table in garden.tools.Planter(garden.url, platform.database, garden.canaries).tables}
-    assert set(before) >= marked - set(ROAD) - {"orders.buyer", "points.account"}, "these hold numbers only"
+    assert set(before) >= marked - set(ROAD) - NUMBERS
     assert len(garden.canaries.places) > 100
     garden.erase(store, planted[store.id])
     assert garden.hits(store) == {}
@@ -132,7 +134,7 @@ def test_a_schema_that_a_quarantined_plugin_left_is_erased_too(garden: Garden):
     ann = garden.member(store)
     garden.plant(store, ann)
     away = platform.registry.quarantine({"orders": "a test says so"})
-    assert {"orders", "points"} == set(away.quarantined), "points stands on orders"
+    assert {"orders", "points"} <= set(away.quarantined), "points stands on orders"
     garden.platform = Platform(platform.database, away, platform.keyring, platform.statements, platform.erasures)
     garden.erase(store, ann)
     assert garden.hits(store) == {}

@@ -432,7 +432,7 @@ def test_a_revoked_key_stops_at_once(
     assert post(client, event("1")).status_code == 200
     parsed = keys.parse_key(key)
     with platform.database.tenant(tenant.id) as scope:
-        keys.revoke_key(scope, parsed.id)
+        keys.revoke_key(scope, parsed.id, by="test")
     assert_problem(post(client, event("2")), 401)
     assert [row.id for row in log(platform, tenant)] == ["1"]
 

@@ -219,7 +219,7 @@ def test_a_revoked_key_stops_at_once_also_where_it_was_just_used(
     with signed(serve(), key) as client:
         assert client.get("/v1/tactics").status_code == 200
         with platform.database.tenant(tenant.id) as scope:
-            keys.revoke_key(scope, keys.parse_key(key).id)
+            keys.revoke_key(scope, keys.parse_key(key).id, by="test")
         assert [client.get("/v1/tactics").status_code for _ in range(3)] == [401] * 3
 
 

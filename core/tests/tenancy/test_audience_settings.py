@@ -12,8 +12,9 @@ from threepeat.plugins import Registry
 from threepeat.sdk import Audience, Manifest, Plugin, PluginSettings, fact, hookimpl
 from threepeat.tenancy import facts
 from threepeat.tenancy.errors import Invalid
+from threepeat.tenancy.filled import MAX_DEPTH
 from threepeat.tenancy.keyring import Keyring
-from threepeat.tenancy.settings import MAX_DEPTH, load, secret_paths, store
+from threepeat.tenancy.settings import load, secret_paths, store
 
 KEYRING = Keyring.read(Path("unused"), f"k:{base64.b64encode(b'k' * 32).decode()}")
 PLACE = "activation/1/toy"

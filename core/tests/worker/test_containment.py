@@ -153,7 +153,7 @@ def test_a_plugin_that_always_raises_is_paused_for_this_tenant_and_goes_on_where
 
     bad.misbehave = nothing
     with platform.database.tenant(store.id) as scope:
-        switches.resume(scope, "bad")
+        switches.resume(scope, "bad", by="test")
         letters.retry(scope, plugin="bad", by="test")
     Worker(platform).drain()
     assert waiting(platform, store) == []

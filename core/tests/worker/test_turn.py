@@ -173,6 +173,11 @@ def test_events_that_cause_events_stop_at_a_depth_of_eight(platform, store, send
     send(store, "visit.made", "ann")
     worker.drain()
     assert sorted(set(recorder.seen())) == list(range(8))
+    with platform.database.tenant(store.id) as scope:
+        rows = scope.run(text("SELECT position, cause, depth FROM core.event WHERE tenant_id = :tenant"))
+    depth = {row.position: row.depth for row in rows}
+    assert [row.cause for row in rows if row.depth == 0] == [None]
+    assert all(depth[row.cause] == row.depth - 1 for row in rows if row.depth)
     assert [letter[2] for letter in letters(platform, store)] == [
         "PluginError: 8 events caused one another to get here: noted may not follow"
     ]

@@ -9,6 +9,7 @@ from typing import Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from threepeat import __version__
@@ -19,6 +20,7 @@ from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError
 from threepeat.database.programs import BackupError
+from threepeat.sdk.errors import PluginError, Refused
 from threepeat.tenancy.errors import TenancyError
 
 GROUP = "threepeat.commands"
@@ -48,14 +50,14 @@ def readable_errors() -> Iterator[None]:
     """Print errors that say what to do without a traceback."""
     try:
         yield
-    except (BackupError, BootError, EmbeddedError, TenancyError, ImportFileError) as error:
+    except (BackupError, BootError, EmbeddedError, TenancyError, ImportFileError, PluginError, Refused) as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors()))
 
 
 def _fail(message: str) -> None:
-    console.print(f"[bold red]error[/] {message}", highlight=False, markup=True)
+    console.print(f"[bold red]error[/] {escape(message)}", highlight=False, markup=True)
     raise typer.Exit(1)
 
 

@@ -228,7 +228,7 @@ def _key(platform: "Platform", tenant: "Tenant", *scopes: str) -> str:
     with platform.database.tenant(tenant.id) as scope:
         for old in keys.list_keys(scope):
             if old.name == name and old.revoked_at is None:
-                keys.revoke_key(scope, old.id)
+                keys.revoke_key(scope, old.id, by=BY)
         return keys.create_key(scope, platform.keyring, name, scopes, by=BY)
 
 

@@ -129,7 +129,7 @@ def drop_letter(slug: Slug, plugin: PluginName, reference: Reference, kind: Kind
 def resume(slug: Slug, plugin: PluginName) -> None:
     """Let a paused plugin go on where it stopped."""
     with _inside(slug) as scope:
-        switches.resume(scope, plugin)
+        switches.resume(scope, plugin, by=BY)
     typer.echo(f"{plugin} goes on")
 
 

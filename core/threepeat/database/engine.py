@@ -110,7 +110,7 @@ class Database:
     @cached_property
     def ops(self) -> Engine:
         """Engine of the ops role, which sees every tenant."""
-        return self._engine("ops", 2)
+        return self._engine("ops", 4)
 
     @cached_property
     def owner(self) -> Engine:

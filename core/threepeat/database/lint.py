@@ -7,8 +7,21 @@ from sqlalchemy import Connection, text
 
 from threepeat.sdk.migrations import Roles
 
-DIRECTORY = frozenset({"plan", "tenant", "backlog", "turn"})
-"""Tables of schema `core` that belong to no tenant; they hold no personal data."""
+DIRECTORY = frozenset(
+    {
+        "plan",
+        "tenant",
+        "backlog",
+        "turn",
+        "operator",
+        "operator_session",
+        "operator_link",
+        "operator_key",
+        "operator_audit",
+        "sign_in_failure",
+    }
+)
+"""Tables of schema `core` that belong to no tenant; they hold nothing about members."""
 
 EXPECTED_POLICY = (
     "(tenant_id = ( SELECT (NULLIF(current_setting('threepeat.tenant'::text, true), ''::text))::bigint"

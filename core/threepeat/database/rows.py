@@ -13,6 +13,9 @@ CHUNK = 100
 SEALED = "sealed."
 """How a sealed secret begins; it is exported as null."""
 
+HASHES = frozenset({"password_hash"})
+"""Columns of core that hold a hash as text."""
+
 # A phone stands there as a keyed hash, which tells nobody anything.
 SPECIAL = {("core", "identity", "value"): "CASE WHEN t.kind <> 'phone' THEN t.value END"}
 
@@ -27,7 +30,8 @@ def shown(table: TenantTable) -> list[Column]:
     return [
         column
         for column in table.columns
-        if column.name != "tenant_id" and not (table.schema == "core" and column.kind == "bytea")
+        if column.name != "tenant_id"
+        and not (table.schema == "core" and (column.kind == "bytea" or column.name in HASHES))
     ]
 
 

@@ -126,6 +126,12 @@ class PluginContext:
         """Whether the tactic may hand this member something."""
         return self._opened.gate(self._plugin.id)(member)
 
+    def taking_part(self, members: Collection[int]) -> frozenset[int]:
+        """Those to whom the tactic may hand something."""
+        gate = self._opened.gate(self._plugin.id)
+        gate.load(members)
+        return frozenset(filter(gate, members))
+
     def emit(self, event: Event, *, member: int | None, cause: Event | Due | str | None = None) -> None:
         """Buffer an event of the plugin's own until the call has succeeded."""
         if type(event) not in self._plugin.events:
@@ -133,7 +139,10 @@ class PluginContext:
         key, depth, when = self._because(cause, event.type)
         event_id = _event_id(self._plugin.id, key, self._ordinals[key])
         self._ordinals[key] += 1
-        self._pending.emitted.append(Emitted(f"plugin:{self._plugin.id}", event_id, event, member, when, depth))
+        position = cause.position or None if isinstance(cause, Event) else None
+        self._pending.emitted.append(
+            Emitted(f"plugin:{self._plugin.id}", event_id, event, member, when, depth, position)
+        )
 
     def later(
         self,

@@ -29,6 +29,8 @@ Form = Literal["json", "csv"]
 
 LEFT_OUT = {
     "core.idempotency": "answers that are kept for a few days, to be repeated",
+    "core.staff_link": "sign-in links, which work here and for hours only",
+    "core.staff_session": "who is signed in right now",
     "core.tombstone": "keyed hashes of erased identities; they mean nothing elsewhere",
 }
 """Tables that a tenant's export does not hold, and why."""

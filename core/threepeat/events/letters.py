@@ -1,6 +1,6 @@
 """Dead letters for people: what lies there and why, trying it again, and letting it go."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal
@@ -8,6 +8,7 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 
 from threepeat.database.engine import Scope
+from threepeat.tenancy import audit
 from threepeat.tenancy.errors import Invalid, NotFound
 
 LetterKind = Literal["event", "timer", "call"]
@@ -37,8 +38,17 @@ LIST = text(f"""
     WHERE (CAST(:plugin AS text) IS NULL OR plugin = :plugin)
       AND (CAST(:member AS text) IS NULL OR member = :member)
       AND (:all OR state <> 'dropped')
-    ORDER BY created_at, kind, length(reference), reference LIMIT :most
+    ORDER BY created_at, kind, length(reference), reference LIMIT :most OFFSET :skip
 """)  # noqa: S608 - a constant
+WAITING = text("""
+    SELECT plugin, sum(letters)::bigint AS letters FROM (
+        SELECT plugin, count(*) AS letters FROM core.dead_letter
+        WHERE tenant_id = :tenant AND state = 'waiting' GROUP BY plugin
+        UNION ALL
+        SELECT plugin, count(*) FROM core.timer
+        WHERE tenant_id = :tenant AND failed_at IS NOT NULL GROUP BY plugin
+    ) AS l GROUP BY plugin
+""")
 SHOW = text(f"""
     SELECT * FROM ({COLUMNS}) AS l WHERE plugin = :plugin AND kind = :kind AND reference = :reference
 """)  # noqa: S608 - a constant
@@ -116,10 +126,20 @@ def list_letters(
     member: str | None = None,
     dropped: bool = False,
     most: int = 100,
+    skip: int = 0,
 ) -> list[DeadLetter]:
-    """What lies there, the oldest first."""
-    rows = scope.run(LIST, plugin=plugin, member=member, all=dropped, most=most)
+    """What lies there, the oldest first.
+
+    Args:
+        skip: Leave out so many of the oldest.
+    """
+    rows = scope.run(LIST, plugin=plugin, member=member, all=dropped, most=most, skip=skip)
     return [_letter(row) for row in rows]
+
+
+def waiting(scope: Scope) -> Mapping[str, int]:
+    """How many letters of each plugin wait for somebody to decide."""
+    return {row.plugin: row.letters for row in scope.run(WAITING)}
 
 
 def show(scope: Scope, plugin: str, kind: LetterKind, reference: str) -> DeadLetter:
@@ -163,6 +183,7 @@ def retry(
     if kind != "event":
         count += scope.count(RETRY_TIMERS, plugin=plugin, member=member, kind=kind, reference=reference)
     if count:
+        audit.record(scope, by, "letters.retried", plugin or "", count=count)
         scope.run(WAKE)
     return count
 
@@ -181,6 +202,7 @@ def drop(scope: Scope, plugin: str, kind: LetterKind, reference: str, *, by: str
         rows = scope.run(DROP_TIMER, plugin=plugin, kind=kind, reference=reference)
     if not rows:
         raise NotFound(f"{plugin!r} has no letter {reference!r} that failed itself and is not being tried")
+    audit.record(scope, by, "letter.dropped", f"{plugin}/{kind}/{reference}")
     scope.run(WAKE)
 
 

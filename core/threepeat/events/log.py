@@ -57,12 +57,13 @@ APPEND = text("""
     WITH stream AS (
         UPDATE core.stream SET head = head + :n WHERE tenant_id = :tenant RETURNING head - :n AS base
     ), appended AS (
-        INSERT INTO core.event (tenant_id, position, source, id, type, member_id, occurred_at, depth, data)
-        SELECT :tenant, base + n, source, id, type, member_id, occurred_at, depth, CAST(data AS jsonb)
+        INSERT INTO core.event (tenant_id, position, source, id, type, member_id, occurred_at, depth, cause, data)
+        SELECT :tenant, base + n, source, id, type, member_id, occurred_at, depth, cause, CAST(data AS jsonb)
         FROM stream, unnest(
             CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]), CAST(:members AS bigint[]),
-            CAST(:times AS timestamptz[]), CAST(:depths AS int[]), CAST(:datas AS text[])
-        ) WITH ORDINALITY AS given (source, id, type, member_id, occurred_at, depth, data, n)
+            CAST(:times AS timestamptz[]), CAST(:depths AS int[]), CAST(:causes AS bigint[]),
+            CAST(:datas AS text[])
+        ) WITH ORDINALITY AS given (source, id, type, member_id, occurred_at, depth, cause, data, n)
         ON CONFLICT (tenant_id, source, id) DO NOTHING
         RETURNING 1
     )
@@ -88,7 +89,11 @@ WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 @dataclass(frozen=True, slots=True)
 class Emitted:
-    """An event that a plugin emitted and that is not in the log yet."""
+    """An event that a plugin emitted and that is not in the log yet.
+
+    Attributes:
+        cause: Position of the event that it answers, if it answers one.
+    """
 
     source: str
     id: str
@@ -96,6 +101,7 @@ class Emitted:
     member: int | None
     occurred_at: datetime
     depth: int
+    cause: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +175,9 @@ def append(scope: Scope, emitted: Sequence[Emitted]) -> None:
 def send(scope: Scope, emitted: Sequence[Emitted]) -> None:
     """Put what a command emitted into the outbox: commands never wait for the stream row."""
     if emitted:
-        scope.run(SEND, **_columns(emitted))
+        columns = _columns(emitted)
+        del columns["causes"]  # commands answer no event
+        scope.run(SEND, **columns)
         scope.run(WAKE)
 
 
@@ -181,6 +189,7 @@ def _columns(emitted: Sequence[Emitted]) -> dict[str, list[object]]:
         "members": [one.member for one in emitted],
         "times": [one.occurred_at for one in emitted],
         "depths": [one.depth for one in emitted],
+        "causes": [one.cause for one in emitted],
         "datas": [event_data(one.event) for one in emitted],
     }
 

@@ -20,7 +20,7 @@ from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import Refused
-from threepeat.tenancy import members
+from threepeat.tenancy import audit, members
 from threepeat.tenancy.errors import Conflict, NotFound
 from threepeat.tenancy.identities import PHONE, Identity
 from threepeat.tenancy.tenants import Tenant
@@ -151,6 +151,7 @@ def merge(platform: Platform, scope: Scope, tenant: Tenant, source_id: int, targ
     scope.run(MOVE_OUTBOX, **ids)
     _refuse_leftovers(scope, tables, source_id)
     members.fence(scope)
+    audit.record(scope, by, "member.merged", f"member:{target_id}", source=source_id)
 
 
 def history(scope: Scope, member_id: int) -> list[Merged]:

@@ -49,11 +49,11 @@ KNOWN = text("""
 """)
 # The key decides: of two who give the same, one waits for the other and then gives nothing.
 GIVE = text("""
-    INSERT INTO core.reward (tenant_id, plugin, key, member_id, kind, rule, amount, cost, month, granted_at)
-    SELECT :tenant, :plugin, key, member_id, :kind, rule, amount, cost, :month, core.now()
+    INSERT INTO core.reward (tenant_id, plugin, key, member_id, kind, rule, amount, cost, month, granted_at, cause)
+    SELECT :tenant, :plugin, key, member_id, :kind, rule, amount, cost, :month, core.now(), cause
     FROM unnest(CAST(:keys AS text[]), CAST(:members AS bigint[]), CAST(:rules AS text[]),
-                CAST(:amounts AS bigint[]), CAST(:costs AS bigint[]))
-         AS given (key, member_id, rule, amount, cost)
+                CAST(:amounts AS bigint[]), CAST(:costs AS bigint[]), CAST(:causes AS bigint[]))
+         AS given (key, member_id, rule, amount, cost, cause)
     ORDER BY key
     ON CONFLICT DO NOTHING RETURNING key
 """)
@@ -101,6 +101,7 @@ def grant(
             rules=[one.grant.rule for one in wanted.values()],
             amounts=[one.grant.amount for one in wanted.values()],
             costs=[one.cost for one in wanted.values()],
+            causes=[_position(one.grant.cause) for one in wanted.values()],
         )
         fresh = {row.key for row in rows}
         given = [one for key, one in wanted.items() if key in fresh]
@@ -267,6 +268,11 @@ def _cause(cause: Event | Due | str) -> list[str]:
     if isinstance(cause, Due):
         return ["due", cause.name, cause.key, cause.due_at.astimezone(UTC).isoformat()]
     return ["text", cause]
+
+
+def _position(cause: Event | Due | str) -> int | None:
+    """Where in the log the event stands that a grant is for, for people who look it up."""
+    return cause.position or None if isinstance(cause, Event) else None
 
 
 def _check(kind: str, grants: Sequence[Grant]) -> None:

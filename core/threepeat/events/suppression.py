@@ -13,7 +13,7 @@ from sqlalchemy import text
 from threepeat.database.engine import Scope
 from threepeat.events.erasure_list import Entry
 from threepeat.events.platform import Platform
-from threepeat.tenancy import members, tombstones
+from threepeat.tenancy import audit, members, tombstones
 from threepeat.tenancy.errors import NotFound
 
 # As a worker's turn does: nothing of the tenant's is being handled meanwhile.
@@ -72,7 +72,7 @@ def request(platform: Platform, scope: Scope, member_id: int, *, by: str) -> str
 
     Args:
         member_id: The member, or one that was merged into it.
-        by: The role that asks, never a person: `member`, `operator` or `key:{id}`.
+        by: Who asks, never by name: `member`, `operator`, `key:{id}` or `staff:{id}`.
 
     Returns:
         The id of the erasure.
@@ -91,6 +91,7 @@ def request(platform: Platform, scope: Scope, member_id: int, *, by: str) -> str
         return str(scope.run(STANDING_FOR, member=member_id)[0].id)
     erasure_id = secrets.token_hex(16)
     _suppress(platform, scope, erasure_id, [member_id], hashes=(), at=None, by=by)
+    audit.record(scope, by, "member.erased", f"member:{member_id}", erasure=erasure_id)
     return erasure_id
 
 

@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from importlib.metadata import entry_points
 from typing import Any
 
 import anyio.to_thread
@@ -17,7 +18,21 @@ from psycopg_pool import AsyncConnectionPool
 import threepeat
 from threepeat.events.incoming import CloudEvent
 from threepeat.events.platform import Platform
-from threepeat.http import callers, consents, health, ingest, me, members, privacy, problems, tactics
+from threepeat.events.refusals import Refusals
+from threepeat.http import (
+    callers,
+    collections,
+    consents,
+    health,
+    ingest,
+    me,
+    members,
+    metrics,
+    privacy,
+    problems,
+    roster,
+    tactics,
+)
 from threepeat.http.callers import Callers
 from threepeat.http.calls import Door, bearer
 from threepeat.http.config import HttpConfig
@@ -25,6 +40,10 @@ from threepeat.http.edge import Edge
 from threepeat.http.health import Readiness
 from threepeat.http.lanes import Lanes
 
+APPS = "threepeat.apps"
+"""Entry points of what other distributions add to the app: called with the app, the platform and the config."""
+ROOMS = (me.router, collections.router)
+"""Where plugins mount what members ask of them, and what merchants manage in them."""
 PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 422, 429, 503)
 
 logger = structlog.get_logger(__name__)
@@ -68,8 +87,10 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
         redoc_url=None,
     )
     app.state.platform = platform
+    app.state.refusals = Refusals()
     app.state.door = Door(platform, config.timeouts)
-    routers = (ingest.router, members.router, consents.router, privacy.router, tactics.router, me.router, *mounted)
+    rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, me)
+    routers = (*(room.router for room in rooms), *mounted)
     for router in routers:
         app.include_router(router, responses={code: {"model": problems.Problem} for code in PROBLEMS})
     app.include_router(health.router(platform.registry, ready))
@@ -78,6 +99,9 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
         config, platform.database.pool_size, _guarded(routers), [plugin.id for plugin in platform.registry]
     )
     app.add_middleware(Edge, config=config, callers=known, lanes=lanes)
+    # Last, so that what they put around the app also sees what the edge refuses.
+    for point in sorted(entry_points(group=APPS), key=lambda point: point.name):
+        point.load()(app, platform, config)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
     return app
 
@@ -114,21 +138,22 @@ def _guarded(routers: Iterable[APIRouter]) -> set[str]:
 
 def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
     """The plugins' routers; a plugin whose routes cannot be served is quarantined and the others go on."""
-    routers: dict[str, APIRouter] = {}
+    routers: dict[str, list[APIRouter]] = {}
     broken: dict[str, str] = {}
     for plugin in platform.registry:
-        router = APIRouter(prefix=me.router.prefix, dependencies=me.router.dependencies)
+        parts = [APIRouter(prefix=room.prefix, dependencies=room.dependencies) for room in ROOMS]
         try:
-            me.mount(router, plugin)
-            get_openapi(title="", version="", routes=router.routes)
+            me.mount(parts[0], plugin)
+            collections.mount(parts[1], plugin)
+            get_openapi(title="", version="", routes=[route for part in parts for route in part.routes])
         except Exception as error:  # noqa: BLE001 - a stranger's declaration may fail in any way
             broken[plugin.id] = f"its routes cannot be served: {error}"
             logger.error("plugin quarantined", plugin=plugin.id, reason=broken[plugin.id])
         else:
-            routers[plugin.id] = router
+            routers[plugin.id] = parts
     if broken:
         platform = replace(platform, registry=platform.registry.quarantine(broken))
-    return platform, [routers[plugin.id] for plugin in platform.registry]
+    return platform, [router for plugin in platform.registry for router in routers[plugin.id]]
 
 
 def _openapi(app: FastAPI) -> dict[str, Any]:

@@ -18,7 +18,7 @@ from threepeat.database.faults import fault_point
 from threepeat.events.platform import Platform
 from threepeat.http import faults
 from threepeat.http.problems import problem
-from threepeat.tenancy import keys, members, tenants
+from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.errors import NotAllowed, NotFound
 from threepeat.tenancy.keys import Denied, KeyScope
 from threepeat.tenancy.tenants import Tenant
@@ -134,6 +134,8 @@ def open_call(
             caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
         else:
             assert token is not None  # noqa: S101 - one of the two was read
+            if command:
+                switches.stand_still(scope)
             member_id = members.current(scope, token.member_id, hold=command)
             if member_id is None:
                 raise Denied

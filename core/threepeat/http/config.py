@@ -42,6 +42,10 @@ class HttpConfig(BaseSettings):
     )
     tenant_events: int = Field(default=20_000, ge=0, description="Events per second of one store; 0: no limit.")
 
+    page_requests: int = Field(
+        default=50, ge=0, description="Requests per second for pages from one network address; 0: no limit."
+    )
+
     tenant_calls: int = Field(
         default=6, ge=1, description="Requests of one store, without those with events, that run at a time."
     )

@@ -23,7 +23,7 @@ from threepeat.http.bodies import HungUpError, TooLargeError, TooSlowError
 from threepeat.http.callers import Callers, Known
 from threepeat.http.config import HttpConfig
 from threepeat.http.lanes import Lanes, Stop
-from threepeat.http.limits import Budget, FullError, Gate, Place, Recent
+from threepeat.http.limits import Bucket, Budget, FullError, Gate, Place, Recent
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keys import Denied
 
@@ -32,6 +32,7 @@ SECONDS = Histogram("threepeat_http_seconds", "Time to answer.", ["method", "rou
 HUNG_UP = 499
 DELAY_SECONDS = 0.1
 MOST_DELAYED = 1000
+MOST_ADDRESSES = 65_536
 LOG_SECONDS = 1.0
 NOBODY = 0
 """Stands for no tenant where bytes are counted."""
@@ -98,6 +99,7 @@ class Edge:
         self._lanes = lanes
         self._budget = Budget(config.max_bodies)
         self._delayed = 0
+        self._addresses: Recent[str, Bucket] = Recent(MOST_ADDRESSES)
         self._logged: Recent[tuple[str, int], _Line] = Recent(4096)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -162,6 +164,8 @@ class Edge:
         if visit.stop.guarded:
             visit.known = visit.scope["threepeat.known"] = await self._prove(visit)
             await self._charge(visit, visit.known)
+        elif visit.stop.page and self._config.page_requests:
+            await self._charge_address(visit)
         if _has_body(visit.headers):
             _check_kind(visit)
             body = await self._read(visit, receive)
@@ -199,6 +203,20 @@ class Edge:
             await self._delay()
             raise TurnedAway(limit.name, response)
         callers.charge(limits, 1)
+
+    async def _charge_address(self, visit: Visit) -> None:
+        """Let a page's request pass, or not: who asks is not known yet, only from where."""
+        now, client = time.monotonic(), visit.scope.get("client")
+        address = client[0] if client else ""
+        bucket = self._addresses.get(address) or self._addresses.put(
+            address, Bucket(self._config.page_requests, now)
+        )
+        seconds = bucket.wait(now)
+        if seconds:
+            await self._delay()
+            detail = f"Too many pages are asked for from your network; wait {seconds:.1f} seconds."
+            raise TurnedAway("address-requests", problems.rate_limited(detail, seconds=seconds))
+        bucket.take(1)
 
     async def _delay(self) -> None:
         """Let who comes too often wait for its refusal: who asks without pause asks less, and costs less."""

@@ -13,6 +13,7 @@ from psycopg_pool import AsyncConnectionPool
 from threepeat.events.incoming import Verdict, read, split
 from threepeat.events.ingest import SET_TENANT, append, plain
 from threepeat.events.platform import Platform
+from threepeat.events.refusals import Refusals
 from threepeat.http.callers import Known, charge
 from threepeat.http.calls import Caller, bearer, credential, note, require
 from threepeat.http.problems import Problem, problem
@@ -109,6 +110,7 @@ async def post_events(request: Request) -> Response:
     """
     platform: Platform = request.app.state.platform
     pool: AsyncConnectionPool[AsyncConnection[Any]] = request.app.state.pool
+    refusals: Refusals = request.app.state.refusals
     value = credential(request)
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -129,6 +131,7 @@ async def post_events(request: Request) -> Response:
             subject=caller.external_id,
         )
         appended = await append(connection, platform.keyring, tenant_id, items)
+        await refusals.note(connection, tenant_id, items)
     counts = {verdict: appended.count(verdict) for verdict in Verdict}
     for verdict, count in counts.items():
         if count:

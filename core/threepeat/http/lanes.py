@@ -1,8 +1,7 @@
 """Where a request belongs: which lane it runs in, whose limits count, and what its body may be.
 
-Requests with events and all others ("calls") run apart, so that neither can starve the other. What is not
-behind a credential (sign-in, pages, unknown addresses) has a lane of its own, and health has none: nothing
-keeps it out.
+Requests with events, all other calls of the API, and pages run apart, so that none can starve the others. What
+is not behind a credential has a lane of its own, too, and health has none: nothing keeps it out.
 """
 
 from collections.abc import Iterable
@@ -13,10 +12,13 @@ from starlette.types import Scope
 from threepeat.http.config import HttpConfig
 from threepeat.http.limits import Gate, Lane
 
+OPEN = 2
+"""Requests to what is open to everybody that run at a time."""
 HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 EVENTS = "/v1/events"
 MEMBER = "/v1/me"
 PLUGINS = "/v1/plugins"
+API = "/v1/"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class Stop:
         lane: Where it runs; None for health.
         guarded: A bearer credential opens it.
         events: It carries events, which have limits of their own.
+        page: People look at it; whoever it is, is looked up behind the edge.
         gates: Further gates, such as a plugin's.
     """
 
@@ -35,6 +38,7 @@ class Stop:
     lane: Lane | None
     guarded: bool = False
     events: bool = False
+    page: bool = False
     gates: tuple[Gate, ...] = ()
 
     @property
@@ -46,8 +50,9 @@ class Stop:
 class Lanes:
     """The lanes of one process.
 
-    A quarter of the connections is for what is not behind a credential, the others are for calls. A quarter of
-    those in turn is out of the plugins' reach: however many of them hang, core's own routes answer.
+    A third of the connections is for pages, the others are for calls. A quarter of those in turn is out of the
+    plugins' reach: however many of them hang, core's own routes answer. What is open to everybody below `/v1`
+    needs no connection.
 
     Args:
         config: The limits.
@@ -60,20 +65,22 @@ class Lanes:
         self, config: HttpConfig, connections: int, guarded: Iterable[str], plugins: Iterable[str]
     ) -> None:
         seconds, room = config.wait_ms / 1000, config.queue
-        spare = max(1, connections // 4)
-        self.threads = max(1, connections - spare) + spare
+        shown = max(1, connections // 3)
         calls = Lane(
             "calls",
-            max(1, connections - spare),
+            max(1, connections - shown),
             tenant_cap=config.tenant_calls,
             room=room,
             seconds=seconds,
         )
         ingest = Lane("ingest", config.ingest_pool, tenant_cap=config.tenant_ingest, room=room, seconds=seconds)
-        unguarded = Lane("open", spare, tenant_cap=spare, room=room, seconds=seconds)
+        pages = Lane("pages", shown, tenant_cap=shown, room=room, seconds=seconds)
+        unguarded = Lane("open", OPEN, tenant_cap=OPEN, room=room, seconds=seconds)
+        self.threads = calls.gate.cap + shown + OPEN
         together = Gate("plugins", max(1, calls.gate.cap - max(1, calls.gate.cap // 4)), 4 * room)
         self._health = Stop("health", None)
         self._open = Stop("unmatched", unguarded)
+        self._page = Stop("page", pages, page=True)
         self._stops = {prefix: Stop(prefix, calls, guarded=True) for prefix in guarded}
         self._stops[EVENTS] = Stop(EVENTS, ingest, guarded=True, events=True)
         self._plugins: dict[str, dict[str, Stop]] = {MEMBER: {}, PLUGINS: {}}
@@ -94,4 +101,4 @@ class Lanes:
         found = self._stops.get(prefix)
         if len(parts) > 3 and prefix in self._plugins:
             return self._plugins[prefix].get(parts[3], found or self._open)
-        return found or self._open
+        return found or (self._open if path.startswith(API) else self._page)

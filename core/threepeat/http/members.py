@@ -118,6 +118,7 @@ def put_member(request: Request, door: AppDoor, external_id: str, change: Member
             exempt=change.exempt,
             suspension=_suspension(change),
             readmit=change.readmit,
+            by=call.caller.principal,
         )
         return _view(call, member)
 

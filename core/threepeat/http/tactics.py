@@ -1,12 +1,13 @@
 """`/v1/tactics`: what is on, switching and settings."""
 
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
-from threepeat.events import budgets
+from threepeat.events import budgets, consequences
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
 from threepeat.tenancy import settings, switches
 from threepeat.tenancy.settings import UNCHANGED
@@ -75,6 +76,25 @@ class SettingsRequest(BaseModel):
     )
 
 
+class DanglingView(BaseModel):
+    """A setting of another tactic that would lead nowhere."""
+
+    plugin: str
+    field: str
+    names: str = Field(description="The kind of reward or the fact that it names.")
+
+
+class ConsequencesView(BaseModel):
+    """What would follow from switching a tactic off."""
+
+    owes: list[str] = Field(description="What it still owes to members; while there is any it would be closing.")
+    stops: list[str] = Field(description="Types of events that it would not answer any more.")
+    goes_on: list[str] = Field(description="Types of events that it would answer until nothing is owed.")
+    shut: list[str] = Field(description="Commands of members that would be refused.")
+    open: list[str] = Field(description="What members could still ask and do.")
+    dangling: list[DanglingView]
+
+
 @router.get("", response_model=TacticList, summary="List the tactics")
 def list_tactics(request: Request, door: AppDoor) -> TacticList:
     """Every installed tactic with its state, settings and form schema."""
@@ -91,6 +111,17 @@ def list_tactics(request: Request, door: AppDoor) -> TacticList:
         stuck = (name for name in call.platform.registry.quarantined if name in found and found[name].slot)
         views += [_view(call, name, found[name], allowed=False, spent=spent) for name in stuck]
         return TacticList(cap=cap, tactics=views)
+
+    return door.read(request, work)
+
+
+@router.get("/{tactic}/consequences", response_model=ConsequencesView, summary="Foresee switching a tactic off")
+def get_consequences(request: Request, door: AppDoor, tactic: str) -> ConsequencesView:
+    """What would stop, what would go on, what is owed and what would dangle; nothing is changed."""
+
+    def work(call: Call) -> ConsequencesView:
+        found = consequences.foresee(call.platform.inside(call.scope, call.tenant), tactic)
+        return ConsequencesView.model_validate(asdict(found))
 
     return door.read(request, work)
 
@@ -151,7 +182,7 @@ def resume_tactic(request: Request, door: AppDoor, tactic: str, key: Idempotency
 
     def work(call: Call) -> Response:
         def make() -> TacticView:
-            switches.resume(call.scope, tactic)
+            switches.resume(call.scope, tactic, by=call.caller.principal)
             return _view(call, tactic, switches.activations(call.scope)[tactic], allowed=True)
 
         return once(call, key, {"resume": tactic}, make)

@@ -17,10 +17,12 @@ import structlog
 from pydantic import BaseModel, SecretStr
 
 from threepeat.plugins.dispatch import Handler, Table
+from threepeat.sdk.collections import CollectionOf
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import CATALOGUE, PLUGIN, Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.metrics import Metric
 from threepeat.sdk.plugin import PROJECT, Plugin
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
 from threepeat.sdk.rewards import Reward
@@ -58,6 +60,8 @@ class Installed:
     rewards: Mapping[str, Reward]
     routes: tuple[Route, ...]
     provides: tuple[Provided, ...]
+    collections: Mapping[str, CollectionOf[Any]]
+    metrics: Mapping[str, Metric]
     invariants: tuple[Invariant, ...]
 
     @property
@@ -279,8 +283,18 @@ def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
         rewards=_owned(plugin, "rewards", Reward, "kind"),
         routes=routes,
         provides=_records(plugin, "provides", Provided),
+        collections=_collections(plugin),
+        metrics=_named(plugin, "metrics", Metric),
         invariants=_records(plugin, "invariants", Invariant),
     )
+
+
+def _collections(plugin: Plugin[Any]) -> Mapping[str, Any]:
+    found = _named(plugin, "collections", CollectionOf)
+    for name, declared in found.items():
+        if _holds_a_secret(declared.model):
+            raise PluginError(f"the collection {name!r} holds a secret: it belongs in the settings")
+    return found
 
 
 def _events(plugin: Plugin[Any]) -> tuple[type[Event], ...]:

@@ -18,6 +18,7 @@ from threepeat.sdk.orders import Orders
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.settings import PluginSettings
 from threepeat.sdk.timers import Due
+from threepeat.sdk.wording import Amount
 
 S_co = TypeVar("S_co", bound=PluginSettings, covariant=True)
 
@@ -41,6 +42,10 @@ class Store:
     currency: str
     minor_units: int
     timezone: ZoneInfo
+
+    def money(self, minor: int) -> Amount:
+        """An amount of minor units for a sentence: `_("Costs {price}", price=ctx.tenant.money(1280))`."""
+        return Amount(minor, self.currency, self.minor_units)
 
 
 class Sql(Protocol):
@@ -114,6 +119,10 @@ class Context(Protocol[S_co]):
 
     def takes_part(self, member: int) -> bool:
         """Whether a tactic may hand this member something: not in the comparison group, not suspended."""
+        ...
+
+    def taking_part(self, members: Collection[int]) -> frozenset[int]:
+        """Those of many members to whom a tactic may hand something, looked up at once."""
         ...
 
     def emit(self, event: Event, *, member: int | None, cause: Event | Due | str | None = None) -> None:

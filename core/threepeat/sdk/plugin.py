@@ -5,10 +5,12 @@ from typing import Any, Generic, TypeVar
 
 import pluggy
 
+from threepeat.sdk.collections import CollectionOf
 from threepeat.sdk.context import Context
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.metrics import Metric
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
 from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
@@ -84,6 +86,16 @@ class Plugin(Generic[S]):
     @hookspec
     def provides(self) -> Iterable[Provided]:
         """Service protocols of the SDK that it implements, as `provide_orders(factory)`."""
+        return ()
+
+    @hookspec
+    def collections(self) -> Iterable[CollectionOf[Any]]:
+        """What the merchant manages besides settings, as `collection(name, Model, …)`."""
+        return ()
+
+    @hookspec
+    def metrics(self) -> Iterable[Metric]:
+        """What the dashboard shows of it, as `metric(name, self.answer, question=…)`."""
         return ()
 
     @hookspec

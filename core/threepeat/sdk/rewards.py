@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.timers import Due
@@ -101,6 +103,18 @@ class Spend:
     member: int
     amount: int
     reference: str
+
+
+class RewardChoice(BaseModel):
+    """A reward as a setting: which kind and how much. The form offers the kinds that this store has.
+
+    Core refuses a kind that nobody keeps in the store. Give it with `Grant(member, choice.amount, …)`.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    kind: str = Field(max_length=80, title="Reward", description="A kind of reward that the store has.")
+    amount: int = Field(ge=1, le=10**9, title="How much", description="In the kind's own unit.")
 
 
 @dataclass(frozen=True, slots=True)

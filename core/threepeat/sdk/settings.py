@@ -1,10 +1,48 @@
 """What a merchant can set, as a pydantic model that forms, storage and plugins share."""
 
-from typing import ClassVar
+import json
+from collections.abc import Iterable, Mapping
+from enum import Enum
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, SecretStr
 
-__all__ = ["PluginSettings", "SecretStr"]
+if TYPE_CHECKING:
+    from threepeat.sdk.context import Store
+
+__all__ = ["PluginSettings", "SecretStr", "shown"]
+
+FieldUnit = Literal["", "money", "percent", "days", "hours", "minutes", "points", "times"]
+
+
+def shown(
+    *,
+    group: str = "",
+    unit: FieldUnit = "",
+    long: bool = False,
+    choices: Mapping[Any, str] | None = None,
+    placeholder: str = "",
+) -> dict[str, Any]:
+    """Say how a form shows a field: `Field(…, json_schema_extra=shown(unit="days"))`.
+
+    Args:
+        group: The heading under which it stands; fields of one group stand together, in the model's order.
+        unit: What the number is in. `money` is minor units of the store's currency, which the form shows and
+            takes in whole units.
+        long: A text of several lines.
+        choices: What each value of an `Enum` or a `Literal` is called: `{Kind.DAILY: _("Every day")}`. A value
+            that is not named is called by itself.
+        placeholder: What stands in an empty field, as an example.
+    """
+    titles = {choice_key(value): title for value, title in (choices or {}).items()}
+    hints = {"group": group, "unit": unit, "long": long, "choices": titles, "placeholder": placeholder}
+    return {"threepeat": hints}
+
+
+def choice_key(value: object) -> str:
+    """How a value of an `Enum` or a `Literal` is written as a key: a text as it is, anything else as JSON."""
+    plain = value.value if isinstance(value, Enum) else value
+    return plain if isinstance(plain, str) else json.dumps(plain)
 
 
 class PluginSettings(BaseModel):
@@ -26,3 +64,11 @@ class PluginSettings(BaseModel):
         """Turn values stored under an older `version` into values of this model."""
         del version
         return values
+
+    def worked(self, store: "Store") -> Iterable[str]:
+        """What these settings come to, as examples: `_("An order of {total} earns {n} points", …)`.
+
+        The form shows them below the fields, for what is stored and for what was just filled in.
+        """
+        del store
+        return ()

@@ -1,5 +1,9 @@
 """Answers that a person or a program at the other end can act on."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
 
 class TenancyError(Exception):
     """Base of the refusals of this package."""
@@ -9,18 +13,42 @@ class NotFound(TenancyError):  # noqa: N818 - an answer, not a programming error
     """What was asked for is not there, or not this tenant's."""
 
 
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """One field that is not acceptable.
+
+    Attributes:
+        field: Its name as the caller wrote it.
+        reason: What to change, in one sentence.
+        kind: Pydantic's type of the error, such as `greater_than`; empty if core found it.
+        context: What the reason names, such as the limit, by pydantic's names.
+    """
+
+    field: str
+    reason: str
+    kind: str = ""
+    context: Mapping[str, Any] | None = None
+
+
 class Invalid(TenancyError):  # noqa: N818 - an answer, not a programming error
     """A field is not acceptable.
 
     Args:
         field: Its name as the caller wrote it.
         reason: What to change, in one sentence.
+        errors: Everything that was found, this field first; only this field if nothing is given.
     """
 
-    def __init__(self, field: str, reason: str) -> None:
+    def __init__(self, field: str, reason: str, errors: Sequence[Fault] = ()) -> None:
         super().__init__(f"{field}: {reason}")
         self.field = field
         self.reason = reason
+        self.errors = tuple(errors) or (Fault(field, reason),)
+
+    @classmethod
+    def every(cls, errors: Sequence[Fault]) -> "Invalid":
+        """All that was found, at least one; the first stands for them where only one is told."""
+        return cls(errors[0].field, errors[0].reason, errors)
 
 
 class Stale(TenancyError):  # noqa: N818 - an answer, not a programming error

@@ -3,16 +3,14 @@
 from collections.abc import Collection, Iterator, Mapping
 from datetime import datetime
 
-from pydantic import BaseModel
 from sqlalchemy import text
 
 from threepeat.database.engine import Scope
 from threepeat.plugins import Registry
 from threepeat.sdk.audience import Audience, AudienceError
 from threepeat.sdk.facts import Fact, fact
-from threepeat.tenancy.errors import Invalid
-
-Path = tuple[str | int, ...]
+from threepeat.tenancy.errors import Fault, Invalid
+from threepeat.tenancy.walking import Path, find
 
 # Who was merged into another is asked about as that one; of whoever is being erased nothing is told any more.
 PRESENT = text("""
@@ -52,24 +50,15 @@ def require_known(value: object, facts: Mapping[str, Fact], path: Path = ()) -> 
     Raises:
         Invalid: A condition cannot be answered; the field is its path.
     """
-    for where, audience in _audiences(value, path):
+    found = list(faults(value, facts, path))
+    if found:
+        raise Invalid.every(found)
+
+
+def faults(value: object, facts: Mapping[str, Fact], path: Path = ()) -> Iterator[Fault]:
+    """What `require_known` refuses: for each audience the first condition that cannot be answered."""
+    for where, audience in find(Audience, value, path):
         try:
             audience.check(facts)
         except AudienceError as error:
-            raise Invalid(".".join(map(str, (*where, *error.path))), error.reason) from None
-
-
-def _audiences(value: object, path: Path) -> Iterator[tuple[Path, Audience]]:
-    if isinstance(value, Audience):
-        yield path, value
-    elif isinstance(value, BaseModel):
-        # A default is the developer's, and may name a fact that is not installed here: it fits nobody.
-        for name in type(value).model_fields:
-            if name in value.model_fields_set:
-                yield from _audiences(getattr(value, name), (*path, name))
-    elif isinstance(value, Mapping):
-        for key, one in value.items():
-            yield from _audiences(one, (*path, str(key)))
-    elif isinstance(value, list | tuple | set | frozenset):
-        for number, one in enumerate(value):
-            yield from _audiences(one, (*path, number))
+            yield Fault(".".join(map(str, (*where, *error.path))), error.reason)

@@ -13,6 +13,7 @@ import jwt
 from sqlalchemy import text
 
 from threepeat.database.engine import Scope
+from threepeat.tenancy import audit
 from threepeat.tenancy.errors import Invalid, NotFound
 from threepeat.tenancy.keyring import Keyring
 
@@ -102,6 +103,7 @@ def create_key(scope: Scope, keyring: Keyring, name: str, scopes: Collection[str
         scopes=sorted(set(scopes)),
         by=by,
     )
+    audit.record(scope, by, "key.created", key_id, scopes=sorted(set(scopes)))
     return f"tp_live_{scope.tenant_id}_{key_id}_{secret}"
 
 
@@ -150,7 +152,7 @@ def list_keys(scope: Scope) -> list[ApiKey]:
     ]
 
 
-def revoke_key(scope: Scope, key_id: str) -> None:
+def revoke_key(scope: Scope, key_id: str, *, by: str) -> None:
     """Revoke a key; the next request with it is refused.
 
     Raises:
@@ -158,6 +160,7 @@ def revoke_key(scope: Scope, key_id: str) -> None:
     """
     if scope.count(REVOKE, id=key_id) == 0:
         raise NotFound(f"there is no live key {key_id!r}")
+    audit.record(scope, by, "key.revoked", key_id)
 
 
 def sign_token(

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from threepeat.database.engine import Scope
-from threepeat.tenancy import tombstones
+from threepeat.tenancy import audit, tombstones
 from threepeat.tenancy.errors import Invalid, NotFound
 from threepeat.tenancy.keyring import Keyring
 
@@ -189,6 +189,7 @@ def put(
     exempt: bool | None = None,
     suspension: Suspension | None = None,
     readmit: bool = False,
+    by: str = "threepeat",
 ) -> Member:
     """Make a member if there is none, and set what is given.
 
@@ -196,6 +197,7 @@ def put(
         exempt: Keep it out of every comparison group; None leaves it as it is.
         suspension: Suspend it, or lift that; None leaves it as it is.
         readmit: Make a new member of an id whose member was erased.
+        by: Who asks, for the audit trail.
 
     Raises:
         Invalid: The id is empty or longer than 128 characters, or the suspension is out of bounds.
@@ -203,22 +205,43 @@ def put(
     """
     if not 1 <= len(external_id) <= MAX_EXTERNAL_ID or "\0" in external_id:
         raise Invalid("external_id", f"use 1 to {MAX_EXTERNAL_ID} characters without NUL")
-    if suspension is not None:
-        _check(suspension, scope.now)
     found = resolve(scope, keyring, [external_id], readmit=readmit)[external_id]
     member_id = current(scope, found, hold=True)
     if member_id is None:
         raise tombstones.erased(SHOP)
-    if exempt is not None or suspension is not None:
-        scope.count(
-            CHANGE,
-            id=member_id,
-            exempt=exempt,
-            suspension=suspension is not None,
-            until=suspension.until if suspension else None,
-            reason=suspension.reason if suspension else None,
-        )
+    change(scope, member_id, exempt=exempt, suspension=suspension, by=by)
     return read(scope, member_id)
+
+
+def change(
+    scope: Scope, member_id: int, *, exempt: bool | None = None, suspension: Suspension | None = None, by: str
+) -> None:
+    """Keep a member out of comparison groups or let it in, suspend it or lift that; None leaves it as it is.
+
+    Raises:
+        Invalid: The suspension is out of bounds.
+        NotFound: There is no such member.
+    """
+    if exempt is None and suspension is None:
+        return
+    if suspension is not None:
+        _check(suspension, scope.now)
+    changed = scope.count(
+        CHANGE,
+        id=member_id,
+        exempt=exempt,
+        suspension=suspension is not None,
+        until=suspension.until if suspension else None,
+        reason=suspension.reason if suspension else None,
+    )
+    if not changed:
+        raise NotFound("there is no such member")
+    if exempt is not None:
+        audit.record(scope, by, "member.exempted" if exempt else "member.included", f"member:{member_id}")
+    if suspension is not None:
+        until = suspension.until
+        action = "member.suspended" if until else "member.reinstated"
+        audit.record(scope, by, action, f"member:{member_id}", until=until)
 
 
 def current(scope: Scope, member_id: int, *, hold: bool) -> int | None:

@@ -1,6 +1,6 @@
 """Stores a plugin's settings: sealed secrets, a version for the model and a revision for each save."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, TypeVar, get_args
 
@@ -9,7 +9,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from threepeat.sdk.facts import Fact
 from threepeat.sdk.settings import PluginSettings
-from threepeat.tenancy import facts
+from threepeat.tenancy import facts, filled, kinds
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keyring import Keyring, SealError, is_sealed
 
@@ -25,8 +25,8 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 S = TypeVar("S", bound=PluginSettings)
 Path = tuple[str, ...]
 
-MAX_DEPTH = 32
-"""How deep settings may nest: nesting without end would exhaust the stack of whatever walks through them."""
+FIELD = "settings"
+"""How errors call what was given."""
 
 
 def secret_paths(
@@ -66,6 +66,7 @@ def store(
     keyring: Keyring,
     place: str,
     known: Mapping[str, Fact] = facts.CORE,
+    offered: Collection[str] = (),
 ) -> dict[str, Any]:
     """Check what a merchant gave and turn it into what is stored.
 
@@ -73,11 +74,12 @@ def store(
 
     Args:
         known: The facts that an audience among the settings may name.
+        offered: The kinds of reward that may be chosen.
 
     Raises:
-        Invalid: A value is not acceptable; the message names its field.
+        Invalid: A value is not acceptable; the message names its field, and `errors` all of them.
     """
-    _require_shallow(given)
+    filled.require_shallow(given, FIELD)
     values = _copy(given)
     kept: dict[Path, Any] = {}
     for path in secret_paths(model):
@@ -91,8 +93,10 @@ def store(
     try:
         meant = model.model_validate(values)
     except ValidationError as error:
-        raise _invalid(error) from None
-    facts.require_known(meant, known, ("settings",))
+        raise filled.invalid(error, FIELD) from None
+    found = [*facts.faults(meant, known, ("settings",)), *kinds.faults(meant, offered, ("settings",))]
+    if found:
+        raise Invalid.every(found)
     checked = meant.model_dump(mode="json", exclude_unset=True)
     for path in secret_paths(model):
         holder = _holder(values, path)
@@ -112,14 +116,9 @@ def _require_readable(meant: PluginSettings, checked: dict[str, Any], keyring: K
     except TypeError as error:
         raise Invalid("settings", f"holds a value that cannot be stored: {error}") from None
     except ValidationError as error:
-        raise _invalid(error) from None
+        raise filled.invalid(error, FIELD) from None
     if again.model_dump(exclude_unset=True) != meant.model_dump(exclude_unset=True):
         raise Invalid("settings", "holds a value that cannot be stored, such as NaN")
-
-
-def _invalid(error: ValidationError) -> Invalid:
-    first = error.errors(include_url=False, include_context=False)[0]
-    return Invalid(".".join(("settings", *map(str, first["loc"]))), first["msg"])
 
 
 def visible(model: type[PluginSettings], stored: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
@@ -134,16 +133,6 @@ def visible(model: type[PluginSettings], stored: Mapping[str, Any]) -> tuple[dic
 
 def _place(place: str, path: Path) -> str:
     return "/".join((place, *path))
-
-
-def _require_shallow(given: Mapping[str, Any]) -> None:
-    """Refuse bottomless nesting before anything goes into it."""
-    level: list[object] = [given]
-    for _ in range(MAX_DEPTH):
-        holders = [list(one.values()) if isinstance(one, Mapping) else one for one in level]
-        level = [inner for holder in holders if isinstance(holder, list) for inner in holder]
-    if level:
-        raise Invalid("settings", f"nest at most {MAX_DEPTH} levels deep")
 
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:

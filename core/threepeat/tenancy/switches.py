@@ -12,7 +12,7 @@ from sqlalchemy.exc import IntegrityError
 
 from threepeat.database.engine import Scope
 from threepeat.plugins import Installed, Registry
-from threepeat.tenancy import facts, holdout, settings
+from threepeat.tenancy import audit, facts, holdout, kinds, settings
 from threepeat.tenancy.errors import CapReached, Invalid, NotAllowed, NotFound, Stale
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.settings import UNCHANGED, Unchanged
@@ -69,6 +69,9 @@ LOCK = text("""
     SELECT plugin, state, slot FROM core.activation
     WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
 """)
+# A command takes no cursor, for it would wait for whole turns; so it shares a lock that a switch has alone.
+SHARE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('threepeat.switch', :tenant))")
+CLOSE_OFF = text("SELECT pg_advisory_xact_lock(hashtextextended('threepeat.switch', :tenant))")
 ALLOWANCE = text("""
     SELECT p.tactic_cap, p.plugins, coalesce(
         (SELECT jsonb_object_agg(a.plugin, a.allowed) FROM core.allowance a WHERE a.tenant_id = :tenant), '{}'
@@ -147,6 +150,7 @@ def allowed(scope: Scope, tenant: Tenant, registry: Registry) -> tuple[int, froz
 def allow(scope: Scope, plugin: str, *, allowed: bool, by: str) -> None:
     """Allow or forbid a plugin to this tenant, whatever its plan says; operator work."""
     scope.run(ALLOW, plugin=plugin, allowed=allowed, by=by)
+    audit.record(scope, by, "plugin.allowed" if allowed else "plugin.forbidden", plugin)
 
 
 def open_services(scope: Scope, tenant: Tenant, registry: Registry, *, by: str, act: Act) -> None:
@@ -228,7 +232,7 @@ def end_closing(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str
     return plugin_id in registry and _end(scope, tenant, registry[plugin_id], by="threepeat", act=act)
 
 
-def resume(scope: Scope, plugin_id: str) -> None:
+def resume(scope: Scope, plugin_id: str, *, by: str) -> None:
     """Let a plugin go on that rests after too many dead letters in a row; it goes on where it stopped.
 
     Raises:
@@ -236,6 +240,7 @@ def resume(scope: Scope, plugin_id: str) -> None:
     """
     if scope.count(RESUME, plugin=plugin_id) == 0:
         raise NotFound(f"{plugin_id!r} is not paused")
+    audit.record(scope, by, "plugin.resumed", plugin_id)
     scope.run(WAKE)
 
 
@@ -275,10 +280,18 @@ def save_settings(
     if isinstance(monthly_budget, int) and not 0 <= monthly_budget <= MAX_BUDGET:
         raise Invalid("monthly_budget", f"choose 0 to {MAX_BUDGET}, in minor units")
     scope.run(PREPARE, **_fresh(plugin, by))
-    current = activations(scope)[plugin_id]
-    model = plugin.plugin.settings_model
-    place, known = settings_place(tenant.id, plugin_id), facts.catalogue(registry)
-    stored = settings.store(model, given, current.settings, keyring, place, known)
+    found = activations(scope)
+    current, model = found[plugin_id], plugin.plugin.settings_model
+    enabled = {name for name, one in found.items() if one.state is SwitchState.ENABLED}
+    stored = settings.store(
+        model,
+        given,
+        current.settings,
+        keyring,
+        settings_place(tenant.id, plugin_id),
+        facts.catalogue(registry),
+        kinds.offered(registry, enabled, plugin_id),
+    )
     saved = scope.count(
         SAVE,
         plugin=plugin_id,
@@ -292,7 +305,9 @@ def save_settings(
     )
     if saved == 0:
         raise Stale(f"the settings of {plugin_id!r} were saved by somebody else; read them again")
-    return activations(scope)[plugin_id]
+    after = activations(scope)[plugin_id]
+    audit.record(scope, by, "settings.saved", plugin_id, revision=after.revision, changed=_changed(current, after))
+    return after
 
 
 def visible_settings(
@@ -313,9 +328,20 @@ def settings_place(tenant_id: int, plugin_id: str) -> str:
     return f"activation/{tenant_id}/{plugin_id}"
 
 
+def stand_still(scope: Scope) -> None:
+    """Keep the switches as they are until this transaction ends; a switch waits for it, or it for the switch.
+
+    Commands and the outcomes of calls to the outside begin with it: what they promise is seen when a switch counts
+    what is owed.
+    """
+    scope.run(SHARE)
+
+
 def _locked(scope: Scope, plugins: Iterable[str]) -> dict[str, Row[Any]]:
     scope.run(LOCK_CURSORS)
-    return {row.plugin: row for row in scope.run(LOCK, plugins=list(plugins))}
+    locked = {row.plugin: row for row in scope.run(LOCK, plugins=list(plugins))}
+    scope.run(CLOSE_OFF)
+    return locked
 
 
 def _permitted(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str) -> Installed:
@@ -349,11 +375,13 @@ def _switch_on(scope: Scope, tenant: Tenant, plugin: Installed, *, cap: int, by:
     if before.state is SwitchState.OFF:
         scope.run(START_AT_HEAD, plugin=plugin.id)
     scope.run(WAKE)
+    audit.record(scope, by, "plugin.enabled", plugin.id)
     act(scope, tenant, plugin, "on_enabled")
 
 
 def _close(scope: Scope, tenant: Tenant, registry: Registry, plugin_id: str, *, by: str, act: Act) -> None:
     scope.run(SWITCH_OFF, plugin=plugin_id, state=SwitchState.CLOSING, by=by)
+    audit.record(scope, by, "plugin.closing", plugin_id)
     if plugin_id in registry.quarantined:
         return
     plugin = registry[plugin_id]
@@ -368,6 +396,7 @@ def _end(scope: Scope, tenant: Tenant, plugin: Installed, *, by: str, act: Act) 
     if list(act(scope, tenant, plugin, "open_obligations")):
         return False
     scope.run(SWITCH_OFF, plugin=plugin.id, state=SwitchState.OFF, by=by)
+    audit.record(scope, by, "plugin.off", plugin.id)
     act(scope, tenant, plugin, "on_disabled")
     return True
 
@@ -375,6 +404,15 @@ def _end(scope: Scope, tenant: Tenant, plugin: Installed, *, by: str, act: Act) 
 def _fresh(plugin: Installed, by: str) -> dict[str, Any]:
     percent = holdout.DEFAULT_PERCENT if plugin.manifest.holdout == "member" else 0
     return {"plugin": plugin.id, "percent": percent, "key": secrets.token_bytes(16), "by": by}
+
+
+def _changed(before: Activation, after: Activation) -> list[str]:
+    """The names of what a save changed; never the values, some of which are secret."""
+    names = {*before.settings, *after.settings}
+    found = [name for name in sorted(names) if before.settings.get(name) != after.settings.get(name)]
+    return found + [
+        name for name in ("holdout_percent", "monthly_budget") if getattr(before, name) != getattr(after, name)
+    ]
 
 
 def _slotted(found: Iterable[Activation]) -> list[str]:

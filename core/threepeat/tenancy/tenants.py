@@ -14,13 +14,18 @@ from threepeat.tenancy.errors import Invalid, NotFound
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
 
-COLUMNS = "id, slug, name, plan, currency, timezone, simulated, clock_offset, suspended_at"
+COLUMNS = """
+    id, slug, name, plan, currency, timezone, simulated, clock_offset, suspended_at, suspended_reason, blueprint
+"""
 BY_ID = text(f"SELECT {COLUMNS} FROM core.tenant WHERE id = :id")  # noqa: S608 - a constant
 BY_SLUG = text(f"SELECT {COLUMNS} FROM core.tenant WHERE slug = :slug")  # noqa: S608 - a constant
 ALL = text(f"SELECT {COLUMNS} FROM core.tenant ORDER BY slug")  # noqa: S608 - a constant
 INSERT = text(f"""
-    INSERT INTO core.tenant (slug, name, plan, currency, timezone, simulated, created_by)
-    VALUES (:slug, :name, :plan, :currency, :timezone, :simulated, :by) RETURNING {COLUMNS}
+    INSERT INTO core.tenant
+        (slug, name, plan, currency, timezone, simulated, blueprint, suspended_reason, suspended_at, created_by)
+    VALUES (:slug, :name, :plan, :currency, :timezone, :simulated, :blueprint, CAST(:suspended AS text),
+            CASE WHEN CAST(:suspended AS text) IS NOT NULL THEN transaction_timestamp() END, :by)
+    RETURNING {COLUMNS}
 """)  # noqa: S608 - a constant
 OPEN_STREAM = text("INSERT INTO core.stream (tenant_id) VALUES (:tenant)")
 OPEN_TURN = text("INSERT INTO core.turn (tenant_id) VALUES (:tenant)")
@@ -40,6 +45,8 @@ class Tenant:
         simulated: Its data is made up; every page says so.
         clock_offset: What is added to the wall clock for its timers and expiries.
         suspended_at: Since when the operator refuses its requests.
+        suspended_reason: Why, for the merchant.
+        blueprint: The trade whose proposals it began with.
     """
 
     store: Store
@@ -47,6 +54,8 @@ class Tenant:
     simulated: bool
     clock_offset: timedelta
     suspended_at: datetime | None
+    suspended_reason: str | None = None
+    blueprint: str | None = None
 
     @property
     def id(self) -> int:
@@ -63,9 +72,14 @@ def create(
     currency: str = "CNY",
     timezone: str = "Asia/Shanghai",
     simulated: bool = False,
+    blueprint: str | None = None,
+    suspended: str | None = None,
     by: str,
 ) -> Tenant:
     """Make a tenant; operator work, on a connection of the ops role.
+
+    Args:
+        suspended: Why nobody may use it yet; open to use if None.
 
     Raises:
         Invalid: A field is not acceptable or the slug is taken; the message names the field.
@@ -85,6 +99,8 @@ def create(
         "currency": currency,
         "timezone": timezone,
         "simulated": simulated,
+        "blueprint": blueprint,
+        "suspended": suspended,
         "by": by,
     }
     try:
@@ -143,4 +159,12 @@ def _tenant(row: Row[tuple[object, ...]]) -> Tenant:
         minor_units=10 ** get_currency_precision(row.currency),
         timezone=ZoneInfo(row.timezone),
     )
-    return Tenant(store, row.plan, row.simulated, row.clock_offset, row.suspended_at)
+    return Tenant(
+        store,
+        row.plan,
+        row.simulated,
+        row.clock_offset,
+        row.suspended_at,
+        row.suspended_reason,
+        row.blueprint,
+    )

@@ -24,7 +24,7 @@ from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.plugins import Installed
 from threepeat.sdk.timers import Call, GiveUp, Outbound, RetryAfter
-from threepeat.tenancy import members
+from threepeat.tenancy import members, switches
 from threepeat.tenancy.tenants import Tenant
 
 PAUSES = tuple(
@@ -190,6 +190,7 @@ class Caller:
     def _settle(self, claimed: Claimed, outbound: Outbound, answer: Any) -> None:
         tenant = claimed.tenant
         with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            switches.stand_still(scope)
             member = _concerned(scope, claimed)
             if scope.count(DONE, **_binds(claimed)) and outbound.done is not None and member != GONE:
                 opened = self._platform.inside(scope, tenant)
@@ -216,6 +217,7 @@ class Caller:
         )
         over = isinstance(error, GiveUp) or attempt > len(PAUSES)
         with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            switches.stand_still(scope)
             member = _concerned(scope, claimed)
             if not over:
                 pause = _pause(error, attempt)

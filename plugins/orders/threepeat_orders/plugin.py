@@ -8,9 +8,11 @@ from threepeat.sdk import (
     Fact,
     Invariant,
     Manifest,
+    Metric,
     Plugin,
     Provided,
     Reaction,
+    _,
     hookimpl,
     provide_orders,
     when,
@@ -18,6 +20,7 @@ from threepeat.sdk import (
 from threepeat.sdk.events import OrderPaid, OrderRefunded
 from threepeat_orders import merging, reactions
 from threepeat_orders.facts import FACTS
+from threepeat_orders.metrics import METRICS
 from threepeat_orders.readmodel import OrdersReadModel
 from threepeat_orders.settings import OrdersSettings
 
@@ -28,8 +31,8 @@ class OrdersPlugin(Plugin[OrdersSettings]):
     manifest = Manifest(
         id="orders",
         kind="service",
-        title="Orders",
-        summary="Keeps what members bought, so that tactics can ask for it.",
+        title=_("Orders"),
+        summary=_("Keeps what members bought, so that tactics can ask for it."),
     )
     settings_model = OrdersSettings
 
@@ -53,6 +56,11 @@ class OrdersPlugin(Plugin[OrdersSettings]):
     def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
         """One person's orders are one buyer's."""
         merging.merge_members(ctx, source, target)
+
+    @hookimpl
+    def metrics(self) -> Iterable[Metric]:
+        """What comes in, and who comes back."""
+        return METRICS
 
     @hookimpl
     def invariants(self) -> Iterable[Invariant]:

@@ -1,6 +1,7 @@
 """The arithmetic of reversals, without a database."""
 
 from datetime import UTC, datetime, timedelta
+from fractions import Fraction
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -10,8 +11,8 @@ from threepeat_points.ledger import OpenLot, due_for_order, take
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
 
-def lot(number=1, *, total=1000, granted=None, remaining=None, expires=30, rate=1, minor_units=100):
-    granted = total // minor_units * rate if granted is None else granted
+def lot(number=1, *, total=1000, granted=None, remaining=None, expires=30, rate=1, minor_units=100, factor=1):
+    granted = total // minor_units * rate * factor // 1 if granted is None else granted
     return OpenLot(
         id=number,
         order_id=f"o{number}",
@@ -23,6 +24,8 @@ def lot(number=1, *, total=1000, granted=None, remaining=None, expires=30, rate=
         reversed=0,
         remaining=granted if remaining is None else remaining,
         expires_at=NOW + timedelta(days=expires),
+        factor_numerator=Fraction(factor).numerator,
+        factor_denominator=Fraction(factor).denominator,
     )
 
 
@@ -31,11 +34,14 @@ def lot(number=1, *, total=1000, granted=None, remaining=None, expires=30, rate=
     refunds=st.lists(st.integers(0, 10**7), max_size=8),
     rate=st.integers(1, 1000),
     minor_units=st.sampled_from([1, 100, 1000]),
+    factor=st.just(Fraction(1)) | st.fractions(0, 1000, max_denominator=10**6),
 )
-def test_after_any_refunds_an_order_has_earned_what_its_remaining_money_earns(total, refunds, rate, minor_units):
-    one = lot(total=total, rate=rate, minor_units=minor_units)
+def test_after_any_refunds_an_order_has_earned_what_its_remaining_money_earns(
+    total, refunds, rate, minor_units, factor
+):
+    one = lot(total=total, rate=rate, minor_units=minor_units, factor=factor)
     due = [due_for_order(one, amount) for amount in refunds]
-    assert one.granted - sum(due) == max(total - sum(refunds), 0) // minor_units * rate
+    assert one.granted - sum(due) == max(total - sum(refunds), 0) // minor_units * rate * factor // 1
     assert all(points >= 0 for points in due)
     assert one.reversed == sum(due) <= one.granted
 

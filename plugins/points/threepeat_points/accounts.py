@@ -81,6 +81,8 @@ def touchable(
                 row.remaining,
                 row.expires_at,
                 row.reward_key,
+                row.factor_numerator,
+                row.factor_denominator,
             )
         )
     return lots

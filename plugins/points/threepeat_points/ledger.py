@@ -25,6 +25,8 @@ class OpenLot:
     remaining: int
     expires_at: datetime | None
     reward_key: str | None = None
+    factor_numerator: int = 1
+    factor_denominator: int = 1
 
     def is_open(self, at: datetime) -> bool:
         """Whether its points could be spent at an instant."""
@@ -34,7 +36,8 @@ class OpenLot:
 def due_for_order(lot: OpenLot, amount: int) -> int:
     """Points to reverse because `amount` of the lot's order went back; notes them on the lot.
 
-    After it, the order has earned what its remaining money earns: one rounding, however many refunds.
+    After it, the order has earned what its remaining money earns, by the factor of its day: one rounding, however
+    many refunds.
     Money beyond the order's total reverses nothing more.
 
     Args:
@@ -43,7 +46,8 @@ def due_for_order(lot: OpenLot, amount: int) -> int:
     """
     lot.order_refunded += amount
     left = max(lot.order_total - lot.order_refunded, 0)
-    due = max(lot.granted - lot.reversed - left // lot.minor_units * lot.rate, 0)
+    earns = left // lot.minor_units * lot.rate * lot.factor_numerator // lot.factor_denominator
+    due = max(lot.granted - lot.reversed - earns, 0)
     lot.reversed += due
     return due
 

@@ -1,6 +1,7 @@
 """Accounts, lots and an append-only journal."""
 
-from datetime import datetime
+from datetime import date, datetime
+from typing import Any
 
 from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, MetaData, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
@@ -34,7 +35,8 @@ class Lot(Base):
 
     `granted` is what came in, `reversed` what refunds or revocations took back of it (from wherever),
     `remaining` what can still be spent of this lot. `order_refunded` counts the order's refunds in minor units.
-    The terms of earning stand on the lot: `rate` points per `minor_units` of the order's remaining money.
+    The terms of earning stand on the lot: `rate` points per `minor_units` of the order's remaining money, times
+    the factor, rounded down. `bonus_day_id` says which bonus day has a part in the factor.
     """
 
     __tablename__ = "lot"
@@ -42,10 +44,12 @@ class Lot(Base):
         CheckConstraint("remaining BETWEEN 0 AND granted", name="lot_remaining_check"),
         CheckConstraint("reversed BETWEEN 0 AND granted", name="lot_reversed_check"),
         CheckConstraint("(order_id IS NULL) <> (reward_key IS NULL)", name="lot_source_check"),
+        CheckConstraint("factor_numerator >= 0 AND factor_denominator > 0", name="lot_factor_check"),
         Index("lot_order", "tenant_id", "order_id", unique=True),
         Index(
             "lot_reward", "tenant_id", "reward_key", unique=True, postgresql_where=text("reward_key IS NOT NULL")
         ),
+        Index("lot_bonus_day", "tenant_id", "bonus_day_id", postgresql_where=text("bonus_day_id IS NOT NULL")),
         {"comment": PERSONAL},
     )
 
@@ -62,6 +66,9 @@ class Lot(Base):
     remaining: Mapped[int]
     earned_at: Mapped[datetime]
     expires_at: Mapped[datetime | None]
+    factor_numerator: Mapped[int] = mapped_column(server_default="1")
+    factor_denominator: Mapped[int] = mapped_column(server_default="1")
+    bonus_day_id: Mapped[int | None]
 
 
 class Refund(Base):
@@ -108,3 +115,36 @@ class Allocation(Base):
     entry_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     lot_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     points: Mapped[int]
+
+
+class BonusDay(Base):
+    """Local days on which orders earn more.
+
+    From `begins_at` until before `ends_at` it counts for what is paid; both are null for a draft. Closing brings
+    the end forward, so that what was paid before it keeps its factor.
+    """
+
+    __tablename__ = "bonus_day"
+    __table_args__ = (
+        CheckConstraint("state IN ('draft', 'published', 'closed')", name="bonus_day_state_check"),
+        CheckConstraint("factor_tenths > 0", name="bonus_day_factor_check"),
+        CheckConstraint("first_day <= last_day", name="bonus_day_days_check"),
+        CheckConstraint("begins_at <= ends_at", name="bonus_day_period_check"),
+        CheckConstraint(
+            "(state = 'draft') = (begins_at IS NULL) AND (begins_at IS NULL) = (ends_at IS NULL)",
+            name="bonus_day_begun_check",
+        ),
+        Index("bonus_day_period", "tenant_id", "ends_at"),
+    )
+
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name: Mapped[str]
+    factor_tenths: Mapped[int]
+    first_day: Mapped[date]
+    last_day: Mapped[date]
+    audience: Mapped[dict[str, Any]] = mapped_column(server_default="{}")
+    state: Mapped[str] = mapped_column(server_default="draft")
+    revision: Mapped[int] = mapped_column(server_default="1")
+    begins_at: Mapped[datetime | None]
+    ends_at: Mapped[datetime | None]
+    changed_at: Mapped[datetime]

@@ -3,11 +3,29 @@
 from collections.abc import Iterable
 from typing import Any
 
-from threepeat.sdk import Context, Fact, Invariant, Manifest, Plugin, Reaction, Reward, Route, get, hookimpl, when
+from threepeat.sdk import (
+    CollectionOf,
+    Context,
+    Fact,
+    Invariant,
+    Manifest,
+    Metric,
+    Plugin,
+    Reaction,
+    Reward,
+    Route,
+    _,
+    get,
+    hookimpl,
+    ngettext,
+    when,
+)
 from threepeat.sdk.events import Event, OrderPaid, OrderRefunded
 from threepeat_points import merging, reactions, routes
+from threepeat_points.bonus_days import BONUS_DAYS
 from threepeat_points.events import PointsEarned
 from threepeat_points.facts import FACTS
+from threepeat_points.metrics import METRICS
 from threepeat_points.rewards import REWARD
 from threepeat_points.settings import PointsSettings
 
@@ -18,8 +36,8 @@ class Points(Plugin[PointsSettings]):
     manifest = Manifest(
         id="points",
         kind="tactic",
-        title="Points",
-        summary="Members earn points with every order and see them grow.",
+        title=_("Points"),
+        summary=_("Members earn points with every order and see them grow."),
         requires=("orders",),
     )
     settings_model = PointsSettings
@@ -52,6 +70,16 @@ class Points(Plugin[PointsSettings]):
         yield get("/history", routes.history, summary="How my points came about")
 
     @hookimpl
+    def collections(self) -> Iterable[CollectionOf[Any]]:
+        """Days on which orders earn more."""
+        yield BONUS_DAYS
+
+    @hookimpl
+    def metrics(self) -> Iterable[Metric]:
+        """Whether points come back to be spent, and what they will cost."""
+        return METRICS
+
+    @hookimpl
     def invariants(self) -> Iterable[Invariant]:
         """The journal is the truth."""
         yield Invariant("journal", "A member's lots minus debt are the sum of the journal.", "verify_journal")
@@ -69,7 +97,13 @@ class Points(Plugin[PointsSettings]):
         """Points that members may still spend."""
         row = ctx.sql("outstanding")[0]
         if row.members:
-            yield f"{row.members} members hold {row.points} points"
+            yield ngettext(
+                "{members} member holds {points} points",
+                "{members} members hold {points} points",
+                row.members,
+                members=row.members,
+                points=row.points,
+            )
 
 
 plugin = Points()

@@ -1,17 +1,19 @@
 """Earning and claw-back, for whole batches."""
 
 from threepeat.sdk.events import OrderPaid, OrderRefunded
+from threepeat_points import factors
 from threepeat_points.accounts import Ctx, Reversal, life, lock, pay_debts, touchable, write_reversals
 from threepeat_points.events import PointsEarned
 from threepeat_points.ledger import due_for_order, take
 
 
 def earn(ctx: Ctx, events: list[OrderPaid]) -> None:
-    """Grant points for paid orders: one lot per order, and a debt is paid first."""
+    """Grant points for paid orders: one lot per order, by the factor of its moment; a debt is paid first."""
     orders = {event.order_id: event for event in reversed(events)}
     batch = sorted(orders.values(), key=lambda event: event.position)
     debts = lock(ctx, {event.member for event in batch}, opening=True)
     lives = life(ctx)
+    terms = factors.terms(ctx, batch)
     fresh = ctx.sql(
         "grant",
         orders=[event.order_id for event in batch],
@@ -21,6 +23,10 @@ def earn(ctx: Ctx, events: list[OrderPaid]) -> None:
         expiries=[event.occurred_at + lives if lives else None for event in batch],
         minor_units=ctx.tenant.minor_units,
         rate=ctx.settings.points_per_unit,
+        multiplied=list(terms),
+        numerators=[one.factor.numerator for one in terms.values()],
+        denominators=[one.factor.denominator for one in terms.values()],
+        bonus_days=[one.bonus_day for one in terms.values()],
     )
     pay_debts(ctx, fresh, debts)
     for lot in fresh:

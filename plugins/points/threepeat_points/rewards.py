@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from threepeat.sdk import Granted, Refused, Revoked, Spend, reward
+from threepeat.sdk import Granted, Refused, Revoked, Spend, _, ngettext, reward
 from threepeat_points.accounts import Ctx, Reversal, life, lock, pay_debts, touchable, write_reversals
 from threepeat_points.ledger import take
 
@@ -59,16 +59,17 @@ def spend(ctx: Ctx, spends: Sequence[Spend]) -> None:
     for row in rows:
         missing = row.points + debts.get(row.member_id, 0) - row.available
         if missing > 0:
-            raise Refused(f"{missing} points are missing", code="not-enough")
+            reason = ngettext("{n} point is missing", "{n} points are missing", missing, n=missing)
+            raise Refused(reason, code="not-enough")
         if row.drawn != row.points:
             raise RuntimeError(f"{row.points} points were to be drawn from locked lots, {row.drawn} could be")
     if sum(row.payments for row in rows) < len(spends) and len(ctx.sql("paid", **asked)) < len(spends):
-        raise Refused("a reference stands for another payment", code="reference-taken")
+        raise Refused(_("a reference stands for another payment"), code="reference-taken")
 
 
 def cost(ctx: Ctx, points: int) -> int:
     """What points are worth, in minor units, rounded up."""
-    return -(-points * ctx.tenant.minor_units // ctx.settings.points_per_unit_value)
+    return ctx.settings.worth(points, ctx.tenant)
 
 
 REWARD = reward(

@@ -228,7 +228,9 @@ def test_a_tenants_export_holds_its_tables_and_no_secret(
     assert manifest["tables"]["core.event"]["rows"] == 1
     assert manifest["tables"]["core.api_key"]["left_out"] == ["secret_hash"]
     assert manifest["tables"]["core.activation"]["left_out"] == ["holdout_key"]
-    assert set(manifest["left_out"]) == {"core.idempotency", "core.tombstone"}
+    unexported = {"core.idempotency", "core.staff_link", "core.staff_session", "core.tombstone"}
+    assert set(manifest["left_out"]) == unexported
+    assert manifest["tables"]["core.staff"]["left_out"] == ["password_hash"]
     whole = b"".join(archive.read(name) for name in archive.namelist())
     assert b"stranger" not in whole
     assert secret.split("_", 4)[4].encode() not in whole

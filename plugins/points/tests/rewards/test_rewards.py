@@ -124,7 +124,7 @@ def test_payments_of_one_batch_are_served_one_after_the_other(shop, ann):
 def test_lots_that_have_expired_pay_nothing(shop, ann):
     fill(shop, ann)
     shop.pass_days(1)
-    with refused("not-enough", "1 points are missing"):
+    with refused("not-enough", "1 point is missing"):
         shop.spend(Spend(ann, 51, "a"))
     shop.spend(Spend(ann, 50, "a"))
     assert shop.lots(ann) == [(10, 10), (20, 0), (30, 0)]

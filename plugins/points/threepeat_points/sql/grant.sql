@@ -1,22 +1,32 @@
 -- One lot per order. The order's key decides: an order that has a lot earns no second one. Refunds that
--- came before their order are taken off at once.
+-- came before their order are taken off at once. Only orders that are multiplied have a factor.
 WITH given AS (
     SELECT * FROM unnest(:orders::text[], :members::bigint[], :totals::bigint[], :times::timestamptz[],
                          :expiries::timestamptz[])
         WITH ORDINALITY AS g (order_id, member_id, total, earned_at, expires_at, n)
+), factors AS (
+    SELECT * FROM unnest(:multiplied::text[], :numerators::bigint[], :denominators::bigint[], :bonus_days::bigint[])
+        AS f (order_id, numerator, denominator, bonus_day_id)
 ), early AS (
     SELECT order_id, member_id, sum(amount)::bigint AS amount FROM points.refund
     WHERE tenant_id = :tenant AND order_id = ANY(:orders::text[]) GROUP BY order_id, member_id
 ), net AS (
-    SELECT g.*, coalesce(e.amount, 0) AS refunded,
-           greatest(g.total - coalesce(e.amount, 0), 0) / :minor_units::bigint * :rate::bigint AS points
-    FROM given g LEFT JOIN early e USING (order_id, member_id)
+    SELECT g.*, coalesce(e.amount, 0) AS refunded, f.bonus_day_id,
+           coalesce(f.numerator, 1) AS numerator, coalesce(f.denominator, 1) AS denominator,
+           greatest(g.total - coalesce(e.amount, 0), 0) / :minor_units::bigint * :rate::bigint AS base
+    FROM given g LEFT JOIN early e USING (order_id, member_id) LEFT JOIN factors f USING (order_id)
+), earned AS (
+    -- Rounded down once, here as for every refund; a product of two bigint may be none.
+    SELECT n.*, CASE WHEN numerator = denominator THEN base
+                     ELSE div(base::numeric * numerator, denominator)::bigint END AS points
+    FROM net n
 ), fresh AS (
     INSERT INTO points.lot (tenant_id, member_id, order_id, order_total, order_refunded, minor_units, rate, granted,
-                            reversed, remaining, earned_at, expires_at)
+                            reversed, remaining, earned_at, expires_at, factor_numerator, factor_denominator,
+                            bonus_day_id)
     SELECT :tenant, member_id, order_id, total, refunded, :minor_units::bigint, :rate::bigint, points,
-           0, points, earned_at, expires_at
-    FROM net ORDER BY n
+           0, points, earned_at, expires_at, numerator, denominator, bonus_day_id
+    FROM earned ORDER BY n
     ON CONFLICT (tenant_id, order_id) DO NOTHING
     RETURNING id, member_id, order_id, granted, earned_at
 ), journal AS (

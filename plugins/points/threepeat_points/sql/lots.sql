@@ -1,6 +1,6 @@
 -- What reversals may touch: lots with points left, and the lots of the refunded orders and revoked rewards.
 SELECT id, member_id, order_id, reward_key, order_total, order_refunded, minor_units, rate, granted, reversed,
-       remaining, expires_at
+       remaining, expires_at, factor_numerator, factor_denominator
 FROM points.lot
 WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[])
   AND (remaining > 0 OR order_id = ANY(:orders::text[]) OR reward_key = ANY(:keys::text[]))

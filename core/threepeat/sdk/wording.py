@@ -1,0 +1,72 @@
+"""Sentences that readers see: written in English, shown in their language."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from decimal import Decimal
+
+from babel.numbers import format_currency
+
+
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """Money in a sentence, which each language writes in its own way. `Store.money` makes it.
+
+    Attributes:
+        minor: How much, in minor units.
+        currency: ISO 4217 code.
+        minor_units: Minor units in one whole unit of that currency.
+    """
+
+    minor: int
+    currency: str
+    minor_units: int
+
+    def said(self, locale: str) -> str:
+        """The money as a language writes it, such as `¥128.00`."""
+        return format_currency(Decimal(self.minor) / self.minor_units, self.currency, locale=locale)
+
+    def __str__(self) -> str:
+        return self.said("en")
+
+
+Value = int | str | Amount
+"""What a placeholder stands for."""
+
+
+class Wording(str):
+    """An English sentence that remembers how it was made, so that a console can say it in another language.
+
+    To everything else it is the English text. The translation is looked up by `template` in the plugin's
+    `locale/{language}/LC_MESSAGES/messages.po`.
+
+    Attributes:
+        template: The text with its placeholders, in the singular.
+        plural: The same for any other number than one; empty if there is no number.
+        number: The number that chooses between the two.
+        values: What the placeholders stand for.
+    """
+
+    template: str
+    plural: str
+    number: int
+    values: Mapping[str, Value]
+
+    def __new__(
+        cls, template: str, plural: str = "", number: int = 1, values: Mapping[str, Value] | None = None
+    ) -> "Wording":
+        """Write the English sentence."""
+        values = dict(values or {})
+        chosen = plural if plural and number != 1 else template
+        made = super().__new__(cls, chosen.format_map(values) if values else chosen)
+        made.template, made.plural, made.number, made.values = template, plural, number, values
+        return made
+
+
+def _(template: str, /, **values: Value) -> Wording:
+    """Mark a text for translation: `_("Points")`, `_("{name} is sold out", name=item.name)`."""
+    return Wording(template, values=values)
+
+
+def ngettext(one: str, many: str, number: int, /, **values: Value) -> Wording:
+    """Mark a text with a number: `ngettext("{n} member", "{n} members", members, n=members)`."""
+    return Wording(one, many, number, values)
