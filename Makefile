@@ -4,15 +4,17 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := core tenants plugins/orders plugins/points
-SOURCES := -p threepeat -p threepeat_tenants -p threepeat_orders -p threepeat_points
+PACKAGES := core tenants plugins/checkin plugins/orders plugins/points plugins/welcome plugins/winback
+SOURCES := -p threepeat -p threepeat_tenants -p threepeat_checkin -p threepeat_orders -p threepeat_points -p threepeat_welcome -p threepeat_winback
 
 .PHONY: help demo test check format bench bench-road proofs storm docs lock clean
 
 help: ## say what the verbs do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
 
-$(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml)
+ASSETS := tenants/package-lock.json tenants/hatch_build.py tenants/assets/echarts.js
+
+$(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml) $(ASSETS)
 	@$(PYTHON) -c 'import sys; sys.exit("Threepeat needs Python 3.11 or newer; name one with make PYTHON=…" if sys.version_info < (3, 11) else 0)'
 	test -d $(VENV) || $(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r constraints.txt

@@ -1,0 +1,1 @@
+"""Welcome: a newcomer pack, once per person, and a reward for coming back a second time."""

@@ -1,0 +1,1 @@
+UPDATE welcome.opening SET is_open = false WHERE tenant_id = :tenant

@@ -1,0 +1,27 @@
+"""What the tactic tells the rest of the platform."""
+
+from typing import ClassVar
+
+from threepeat.sdk.events import PLUGIN, Amount, Count, Event, Id, Instant, Sender
+
+
+class Offered(Event, frozen=True, kw_only=True):
+    """A sleeping member was promised a reward for an order until an instant."""
+
+    type: ClassVar[str] = "winback.offered"
+    senders: ClassVar[frozenset[Sender]] = PLUGIN
+
+    kind: Id
+    amount: Count
+    until: Instant
+
+
+class Returned(Event, frozen=True, kw_only=True):
+    """A woken member ordered while the offer lived."""
+
+    type: ClassVar[str] = "winback.returned"
+    senders: ClassVar[frozenset[Sender]] = PLUGIN
+
+    order_id: Id
+    total: Amount
+    slept_since: Instant

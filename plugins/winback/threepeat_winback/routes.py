@@ -1,0 +1,36 @@
+"""What members see of their offer."""
+
+from datetime import datetime
+from typing import Literal
+
+from pydantic import BaseModel, Field
+
+from threepeat.sdk import Context
+from threepeat_winback.settings import WinbackSettings
+
+
+class Offer(BaseModel):
+    """A reward that waits for the member."""
+
+    kind: str = Field(description="The kind of reward.")
+    amount: int = Field(description="How much, in the kind's own unit.")
+    offered_at: datetime
+    until: datetime = Field(description="When the order has to be paid at the latest.")
+    state: Literal["open", "owed"] = Field(description="`owed`: the order came, the reward follows.")
+
+
+class Offers(BaseModel):
+    """What waits for the member; mostly nothing or one offer."""
+
+    offers: list[Offer]
+    least_total: int = Field(description="The smallest order that counts, in minor units.")
+
+
+def offer(ctx: Context[WinbackSettings]) -> Offers:
+    """Offers that live now, and rewards that are owed."""
+    rows = ctx.sql("mine", member=ctx.member)
+    found = [
+        Offer(kind=row.kind, amount=row.amount, offered_at=row.offered_at, until=row.until, state=row.state)
+        for row in rows
+    ]
+    return Offers(offers=found, least_total=ctx.settings.least_total)
