@@ -13,6 +13,7 @@ from threepeat.tenancy import keys, switches, tenants
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat_tenants import privacy
+from threepeat_tenants.cli import collections, metrics, operating, people
 from threepeat_tenants.opening import BY, Slug, inside, opened
 
 console = Console()
@@ -30,6 +31,10 @@ def register(app: typer.Typer) -> None:
     app.add_typer(key_app, name="key")
     app.add_typer(tactic_app, name="tactic")
     privacy.register(app, tenant_app)
+    people.register(app)
+    operating.register(app, tenant_app)
+    metrics.register(app)
+    collections.register(app)
 
 
 @tenant_app.command("create")
@@ -101,7 +106,7 @@ def revoke_key(
 ) -> None:
     """Revoke a key at once."""
     with inside(slug) as (_, _, scope):
-        keys.revoke_key(scope, key)
+        keys.revoke_key(scope, key, by=BY)
     typer.echo(f"{key} is revoked")
 
 

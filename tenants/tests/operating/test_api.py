@@ -1,0 +1,195 @@
+"""The operator API as a program meets it: the same functions, closed to everybody else, and never a 500."""
+
+import csv
+import io
+
+import pytest
+from sqlalchemy import text
+
+from threepeat.testing.hostile import ADDRESSES, IMPOSSIBLE, ODD
+from threepeat_tenants.accounts import operator_keys
+from threepeat_tenants.api import door
+
+OPEN = {
+    "slug": "tea",
+    "name": "Tea House",
+    "blueprint": "tea-coffee",
+    "owner_name": "Ann",
+    "owner_phone": "13800138000",
+}
+JSON = {"Content-Type": "application/json"}
+READS = (
+    *("/tenants", "/tenants/tea", "/tenants/tea/first-event", "/tenants/tea/allowances", "/tenants/tea/audit"),
+    *("/tenants/tea/letters", "/plans", "/plans/standard", "/blueprints", "/plugins", "/usage", "/usage.csv"),
+    *("/overview", "/overview/lag", "/overview/letters", "/overview/paused", "/overview/quarantined"),
+    *("/overview/suspended", "/audit"),
+)
+
+
+def path(rest):
+    return f"/v1/operator{rest}"
+
+
+@pytest.fixture
+def opened(operator):
+    answer = operator.post(path("/tenants"), json=OPEN)
+    assert answer.status_code == 201, answer.text
+    return answer.json()
+
+
+def test_a_store_is_opened_read_moved_suspended_and_reactivated(operator, opened):
+    assert opened["tenant"]["slug"] == "tea"
+    assert opened["ingest_key"].startswith("tp_live_")
+    assert "points" in opened["tactics"]
+    again = operator.post(path("/tenants"), json=OPEN)
+    assert (again.status_code, again.json()["type"]) == (409, "urn:threepeat:problem:slug-taken")
+
+    plan = operator.put(path("/plans/small"), json={"title": "Small", "cap": 0, "events_per_second": 10})
+    assert (plan.status_code, plan.json()["cap"]) == (200, 0)
+    assert operator.patch(path("/tenants/tea"), json={"plan": "small"}).json()["plan"] == "small"
+    assert operator.get(path("/plans/small")).json()["above"] == 1
+    assert operator.delete(path("/plans/small")).status_code == 422
+
+    headers = {"Idempotency-Key": "one"}
+    first = operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}, headers=headers)
+    again = operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}, headers=headers)
+    assert (first.status_code, again.status_code, first.content) == (200, 200, again.content)
+    assert operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}).status_code == 409
+    assert operator.get(path("/tenants/tea")).json()["suspended_reason"] == "late"
+    assert operator.post(path("/tenants/tea/reactivate")).json()["suspended_at"] is None
+
+    actions = [one["action"] for one in operator.get(path("/tenants/tea/audit")).json()["entries"]]
+    assert actions[:3] == ["store.reactivated", "store.suspended", "plan.assigned"]
+    assert operator.get(path("/audit")).json()["entries"][0]["subject"] == "small"
+
+
+@pytest.mark.usefixtures("opened")
+def test_everything_can_be_read_and_told_in_pages(operator):
+    for rest in READS:
+        assert operator.get(path(rest)).status_code == 200, rest
+    operator.post(path("/tenants"), json=OPEN | {"slug": "toys", "blueprint": None})
+    first = operator.get(path("/tenants"), params={"limit": 1}).json()
+    rest = operator.get(path("/tenants"), params={"limit": 1, "after": first["next"]}).json()
+    assert [first["tenants"][0]["slug"], rest["tenants"][0]["slug"], rest["next"]] == ["tea", "toys", None]
+    trail = operator.get(path("/tenants/tea/audit"), params={"limit": 1}).json()
+    older = operator.get(path("/tenants/tea/audit"), params={"before": trail["next"]}).json()
+    assert trail["entries"][0]["id"] not in {one["id"] for one in older["entries"]}
+    usage = operator.get(path("/usage.csv"))
+    assert usage.headers["content-type"].startswith("text/csv")
+    assert len(list(csv.reader(io.StringIO(usage.text)))) == 3
+
+
+@pytest.mark.usefixtures("opened")
+def test_one_store_may_be_given_or_refused_a_plugin(operator):
+    def points(answer):
+        return next(one for one in answer.json()["allowances"] if one["plugin"] == "points")
+
+    put = operator.put(path("/tenants/tea/allowances/points"), json={"allowed": False})
+    assert (points(put)["allowed"], points(put)["own"]) == (False, False)
+    put = operator.put(path("/tenants/tea/allowances/points"), json={"allowed": None})
+    assert (points(put)["allowed"], points(put)["own"]) == (True, None)
+    assert operator.put(path("/tenants/tea/allowances/nope"), json={"allowed": True}).status_code == 404
+
+
+def test_letters_are_listed_without_whom_they_concern_tried_again_and_dropped(platform, operator, opened, tenant):
+    with platform.database.ops.begin() as ops:
+        tea = ops.execute(text("SELECT id FROM core.tenant WHERE slug = 'tea'")).scalar_one()
+        for owner, position in ((tea, 1), (tea, 2), (tenant.id, 1)):
+            ops.execute(
+                text(
+                    "INSERT INTO core.dead_letter (tenant_id, plugin, position, member_id, error)"
+                    " VALUES (:owner, 'points', :position, :position, 'broke')"
+                ),
+                {"owner": owner, "position": position},
+            )
+    assert opened["tactics"]
+    found = operator.get(path("/tenants/tea/letters")).json()["letters"]
+    assert [one["reference"] for one in found] == ["1", "2"]
+    assert not {"member", "data"} & set(found[0])
+    drop = {"plugin": "points", "kind": "event", "reference": "1"}
+    assert operator.post(path("/tenants/tea/letters/drop"), json=drop).json() == {"count": 1}
+    assert operator.post(path("/tenants/tea/letters/drop"), json=drop).status_code == 404
+    assert operator.post(path("/tenants/tea/letters/retry"), json={}).json() == {"count": 1}
+    assert [one["state"] for one in operator.get(path("/tenants/first/letters")).json()["letters"]] == ["waiting"]
+
+
+@pytest.mark.usefixtures("opened")
+def test_nobody_else_gets_in_by_any_address(platform, operator, make_key, tenant):
+    known = {route for route in operator.get("/v1/openapi.json").json()["paths"] if "/operator/" in route}
+    assert len(known) >= 20
+    strangers = ["", "tp_op_000000000000_" + "a" * 43, make_key(tenant, "manage"), "tp_op_", "\u00ff"]
+    operator.headers.pop("Authorization")
+    for route in known:
+        address = route.replace("{slug}", "tea").replace("{plan}", "standard").replace("{plugin}", "points")
+        address = address.replace("{figure}", "lag")
+        for stranger in strangers:
+            headers = {"Authorization": f"Bearer {stranger}".encode("latin-1")} if stranger else {}
+            for method in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+                answer = operator.request(method, address, headers=headers)
+                assert answer.status_code in {401, 405, 429}, (method, address, stranger)
+    with platform.database.ops.begin() as ops:
+        assert (
+            ops.execute(text("SELECT count(*) FROM core.tenant WHERE suspended_at IS NOT NULL")).scalar_one() == 0
+        )
+
+
+def test_a_revoked_key_stops_at_once(platform, operator):
+    assert operator.get(path("/plans")).status_code == 200
+    key = operator.headers["Authorization"].split("_")[2]
+    with platform.database.ops.begin() as ops:
+        operator_keys.revoke(ops, key, by="test")
+    assert [operator.get(path("/plans")).status_code for _ in range(2)] == [401, 401]
+
+
+def test_a_key_that_comes_too_often_is_told_to_wait_and_so_is_a_flood_of_unknown_ones(operator, monkeypatch):
+    monkeypatch.setattr(door, "REQUESTS_PER_SECOND", 1)
+    answers = [operator.get(path("/plans")) for _ in range(6)]
+    assert answers[0].status_code == 200
+    late = answers[-1]
+    assert (late.status_code, late.headers["retry-after"]) == (429, "1")
+    codes = set()
+    for number in range(40):
+        headers = {"Authorization": f"Bearer tp_op_{number:012x}_{'a' * 43}"}
+        codes.add(operator.get(path("/plans"), headers=headers).status_code)
+    assert codes == {401, 429}
+
+
+@pytest.fixture
+def unhurried(monkeypatch):
+    monkeypatch.setattr(door, "REQUESTS_PER_SECOND", 100_000)
+
+
+@pytest.mark.usefixtures("unhurried", "opened")
+def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator):
+    targets = (
+        ("POST", "/tenants", "name"),
+        ("POST", "/tenants/tea/suspend", "reason"),
+        ("POST", "/tenants/tea/letters/retry", "reference"),
+        ("POST", "/tenants/tea/letters/drop", "plugin"),
+        ("PATCH", "/tenants/tea", "plan"),
+        ("PUT", "/plans/small", "cap"),
+        ("PUT", "/tenants/tea/allowances/points", "allowed"),
+    )
+    for number, (method, rest, field) in enumerate(targets):
+        # What is impossible anywhere is refused before the route; one of each is enough.
+        for name, value in (IMPOSSIBLE | ODD if number == 0 else ODD).items():
+            for body in (value, b'{"%s":%s}' % (field.encode(), value)):
+                answer = operator.request(method, path(rest), content=body, headers=JSON)
+                assert answer.status_code < 500, (method, rest, name)
+                assert answer.status_code not in {401, 429}
+                assert name in ODD or answer.status_code >= 400, (method, rest, name)
+        plain = operator.request(method, path(rest), content=b"{}", headers={"Content-Type": "text/plain"})
+        assert plain.status_code == 415
+    for value in ADDRESSES.values():
+        for rest in ("/tenants", "/usage", "/usage.csv", "/tenants/tea/audit", "/tenants/tea/letters", "/audit"):
+            for name in ("limit", "after", "before", "month", "plugin"):
+                answer = operator.get(path(f"{rest}?{name}={value}"))
+                assert answer.status_code in {200, 404, 422}, (rest, name, value[:40])
+        for rest in (
+            "/tenants/{}",
+            "/tenants/{}/audit",
+            "/plans/{}",
+            "/overview/{}",
+            "/tenants/tea/allowances/{}",
+        ):
+            assert operator.get(path(rest.format(value))).status_code in {401, 404, 405, 422}, (rest, value[:40])

@@ -1,0 +1,1 @@
+"""Who signs in: operators and the staff of stores, their passwords, links and sessions."""

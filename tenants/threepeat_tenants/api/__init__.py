@@ -1,0 +1,1 @@
+"""The operators' part of the HTTP API."""

@@ -1,0 +1,1 @@
+"""The pages of the consoles, one file for each family."""

@@ -1,0 +1,73 @@
+"""The shape of a reward: which of the store's kinds, and how much."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from typing_extensions import override
+
+from threepeat.plugins.translations import titled
+from threepeat.sdk.wording import _
+from threepeat_tenants.forms.choices import Choice, Pick
+from threepeat_tenants.forms.fields import Field, GroupField
+from threepeat_tenants.forms.inputs import Inputs, Raw
+from threepeat_tenants.forms.leaves import Text
+from threepeat_tenants.forms.numbers import Bounds, Whole
+from threepeat_tenants.forms.shapes import MISSING, Head, Laying, Loc, Reading, Shape
+from threepeat_tenants.forms.surroundings import Surroundings
+
+AMOUNT = Whole(bounds=Bounds(least=1, most=10**9))
+KIND = Text()
+
+
+@dataclass(frozen=True)
+class Prize(Shape):
+    """A `RewardChoice`."""
+
+    optional: bool = False
+
+    @override
+    def fill(self, out: Raw, path: str, value: Any, around: Surroundings) -> None:
+        if value is None and self.optional:
+            self.blank(out, path, around)
+            return
+        if not isinstance(value, Mapping) or set(value) != {"kind", "amount"}:
+            raise TypeError("no reward")
+        KIND.fill(out, f"{path}.kind", value["kind"], around)
+        AMOUNT.fill(out, f"{path}.amount", value["amount"], around)
+
+    @override
+    def blank(self, out: Raw, path: str, around: Surroundings) -> None:
+        KIND.blank(out, f"{path}.kind", around)
+        AMOUNT.blank(out, f"{path}.amount", around)
+
+    @override
+    def read(self, reading: Reading, path: str, before: Any) -> Any:
+        del before
+        kind = KIND.read(reading, f"{path}.kind", MISSING)
+        typed = reading.one(f"{path}.amount")
+        if kind in {"", MISSING} and not (typed or "").strip() and self.optional:
+            return None
+        amount = AMOUNT.read(reading, f"{path}.amount", MISSING)
+        if kind in {"", MISSING}:
+            reading.refuse(f"{path}.kind", _("Choose a reward."))
+            return MISSING
+        return {"kind": kind, "amount": amount} if amount is not MISSING else MISSING
+
+    @override
+    def lay(self, laying: Laying, path: str, head: Head) -> Field:
+        around = laying.around
+        kinds = tuple(Pick(kind, kind, titled(one.title, around.locale)) for kind, one in around.kinds.items())
+        # An optional choice has an entry for "none"; a required one asks for a choice while there is none.
+        chosen = Choice(kinds, optional=self.optional).lay(laying, f"{path}.kind", Head(around.say(_("Reward"))))
+        amount = AMOUNT.lay(laying, f"{path}.amount", Head(around.say(_("How much"))))
+        return GroupField(**laying.common(path, head, optional=self.optional), fields=(chosen, amount))
+
+    @override
+    def locate(self, inputs: Inputs, path: str, loc: Loc) -> tuple[str, Shape]:
+        del inputs
+        if loc and loc[0] == "kind":
+            return f"{path}.kind", KIND
+        if loc and loc[0] == "amount":
+            return f"{path}.amount", AMOUNT
+        return path, self

@@ -1,0 +1,1 @@
+"""What operators do: plans, blueprints, onboarding, usage, oversight and suspension."""
