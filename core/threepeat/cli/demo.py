@@ -11,6 +11,7 @@ import urllib.error
 import urllib.request
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from threepeat.events.platform import Platform
     from threepeat.tenancy.tenants import Tenant
 
+DEMOS = "threepeat.demos"
+"""Entry points of what other distributions add: given the platform, the stores and the address, lines to print."""
 BY = "operator:demo"
 KEY_NAME = "demo"
 SEED = 3
@@ -169,8 +172,9 @@ def _real(
 
 
 def _tactics(platform: "Platform") -> list[str]:
-    """The first three tactics that are installed: as many as may be on."""
-    return [plugin.id for plugin in platform.registry if plugin.manifest.kind == "tactic"][:3]
+    """Three tactics, as many as may be on: first those that keep what the others give."""
+    found = [plugin for plugin in platform.registry if plugin.manifest.kind == "tactic"]
+    return [plugin.id for plugin in sorted(found, key=lambda plugin: not plugin.rewards)][:3]
 
 
 def _explain(platform: "Platform", url: str, stores: "list[Tenant]") -> None:
@@ -198,6 +202,11 @@ curl -s $URL/v1/events -H "Authorization: Bearer $KEY" -H "Content-Type: applica
     typer.echo(
         "One member in ten is in the comparison group of a tactic and earns nothing, to see what it brings."
     )
+    for point in entry_points(group=DEMOS):
+        console.rule("sign in")
+        for line in point.load()(platform, stores, url):
+            typer.echo(line)
+        console.rule()
     typer.echo("Ctrl-C stops everything; the data stays for the next demo.")
 
 
