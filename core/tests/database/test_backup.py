@@ -12,7 +12,16 @@ from psycopg import sql
 from sqlalchemy import create_engine, make_url
 
 from threepeat.database import backup, programs, restoring
-from threepeat.database.backup import back_up, is_empty, not_all_rows, others, read_archive, release, restore
+from threepeat.database.backup import (
+    LEFT_OUT,
+    back_up,
+    is_empty,
+    not_all_rows,
+    others,
+    read_archive,
+    release,
+    restore,
+)
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig, Urls, driver_url
 from threepeat.database.engine import Database
@@ -190,6 +199,27 @@ def test_a_restore_is_the_same_database_for_roles_of_other_names(ground, file, t
     platform = Platform.open(target.config(tmp_path), keys=KeyConfig(keys=new_line()))
     assert not platform.registry.quarantined
     platform.database.dispose()
+
+
+def test_a_backup_brings_nobodys_sign_in_back(ground, target, tmp_path):
+    """Sessions and links that were ended since would work again; the people are there."""
+    ground.run("""
+        INSERT INTO core.operator (login, name, created_by) VALUES ('op', 'Op', 'test');
+        INSERT INTO core.operator_session (id, operator_id, secret_hash, expires_at, seen_at)
+            SELECT 's', id, '\\x00', 'infinity', now() FROM core.operator;
+        INSERT INTO core.staff (tenant_id, email, name, role, created_by)
+            SELECT id, 'a@example.com', 'A', 'owner', 'test' FROM core.tenant WHERE slug = 'tea';
+        INSERT INTO core.staff_session (tenant_id, id, staff_id, secret_hash, expires_at, seen_at)
+            SELECT tenant_id, 's', id, '\\x00', 'infinity', now() FROM core.staff;
+        INSERT INTO core.staff_link (tenant_id, id, staff_id, secret_hash, expires_at, created_by)
+            SELECT tenant_id, 's', id, '\\x00', 'infinity', 'test' FROM core.staff
+    """)
+    ground.dump(tmp_path / "b.backup")
+    target.restore(ground, tmp_path / "b.backup")
+    found = rows(admin_url(ground.cluster, target.name))
+    assert [found[f"core.{table}"][0] for table in ("operator", "staff")] == [1, 1]
+    assert {found[f"core.{table}"][0] for table in LEFT_OUT} == {0}
+    ground.run("TRUNCATE core.staff, core.operator CASCADE")
 
 
 def test_the_comparison_sees_a_missing_policy_grant_flag_row_and_sequence(ground, file, target):

@@ -12,7 +12,7 @@ from starlette.types import Scope
 from threepeat.http.config import HttpConfig
 from threepeat.http.limits import Gate, Lane
 
-OPEN = 2
+OPEN = 4
 """Requests to what is open to everybody that run at a time."""
 HEALTH = frozenset({"/healthz", "/readyz", "/metrics"})
 EVENTS = "/v1/events"
