@@ -400,7 +400,7 @@ def _who(plugins: Iterable[str]) -> dict[str, dict[str, str]]:
         "events": {"*": f"{KEYS} `ingest`, or a member token"},
         "members": keys,
         "tactics": keys,
-        "collections": keys,
+        **dict.fromkeys(("collections", "keys", "trails"), keys),
         "metrics": {"*": f"{KEYS} `read` or `manage`"},
         "privacy": {"*": f"{KEYS} `manage`"},
         "member": members,

@@ -45,6 +45,21 @@ def test_a_tenant_is_made_listed_and_its_tactic_switched_and_set(threepeat):
     assert "points is on in slot 1" in threepeat("tactic", "enable", "tea", "points")
 
 
+def test_what_switching_off_would_mean_is_told_first(threepeat):
+    threepeat("tenant", "create", "tea", "--enable", "points", "--enable", "welcome", "--enable", "checkin")
+    told = threepeat("tactic", "preview", "tea", "points")
+    assert "without points\n" in told
+    assert "stops answering: order.paid" in told
+    assert "goes on answering: order.refunded" in told
+    assert "leads nowhere: welcome settings.rewards.0 names points" in told
+    swaps = threepeat("tactic", "preview", "tea", "winback")
+    assert all(f"without {name}\n" in swaps for name in ("checkin", "points", "welcome"))
+    assert "would lack points: winback" in swaps
+    threepeat("tactic", "disable", "tea", "checkin")
+    assert "1 of 3 slots are free" in threepeat("tactic", "preview", "tea", "winback")
+    assert "nobody" in threepeat("tactic", "preview", "tea", "nobody", code=1)
+
+
 def test_a_tactics_monthly_budget_is_set_shown_and_lifted(threepeat):
     threepeat("tenant", "create", "tea", "--enable", "points")
     threepeat("tactic", "set", "tea", "points", "--budget", "50000")

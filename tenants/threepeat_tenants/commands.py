@@ -7,11 +7,13 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from threepeat.events import budgets
+from threepeat.events import budgets, consequences
+from threepeat.events.consequences import Consequences
 from threepeat.events.stores import open_store
 from threepeat.tenancy import keys, switches, tenants
-from threepeat.tenancy.errors import Invalid
+from threepeat.tenancy.errors import Invalid, NotFound
 from threepeat.tenancy.settings import UNCHANGED
+from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants import privacy
 from threepeat_tenants.cli import collections, metrics, operating, people
 from threepeat_tenants.opening import BY, Slug, inside, opened
@@ -159,6 +161,45 @@ def enable(
     with inside(slug) as (platform, tenant, scope):
         one = switches.enable(scope, tenant, platform.registry, tactic, by=BY, act=platform.act, replace=replace)
     typer.echo(f"{tactic} is on" + (f" in slot {one.slot}" if one.slot else ""))
+
+
+@tactic_app.command("preview")
+def preview(slug: Slug, tactic: Plugin) -> None:
+    """Say what would follow from switching a tactic off; nothing is changed.
+
+    For one that is off, and while all slots are taken: what would follow from each swap.
+    """
+    with inside(slug) as (platform, tenant, scope):
+        opened = platform.inside(scope, tenant)
+        if opened.state(tactic) is not SwitchState.OFF:
+            _foreseen(tactic, consequences.foresee(opened, tactic))
+            return
+        if tactic not in platform.registry:
+            raise NotFound(f"there is no plugin {tactic!r}")
+        cap, _permitted = switches.allowed(scope, tenant, platform.registry)
+        slots = [one.plugin for one in opened.activations.values() if one.slot is not None]
+        if len(slots) < cap:
+            typer.echo(f"{tactic} is off, and {cap - len(slots)} of {cap} slots are free: nothing has to give way")
+        else:
+            for leaving in sorted(one for one in slots if one in platform.registry):
+                _foreseen(leaving, consequences.foresee(opened, leaving))
+                for one in consequences.lacking(opened, tactic, without=leaving):
+                    typer.echo(f"  would lack {one.names}: {one.plugin} {one.field}")
+
+
+def _foreseen(tactic: str, found: Consequences) -> None:
+    typer.echo(f"without {tactic}")
+    told = (
+        ("still owed", found.owes),
+        ("stops answering", found.stops),
+        ("refuses", found.shut),
+        ("goes on answering", found.goes_on),
+        ("still open to members", found.open),
+        ("leads nowhere", [f"{one.plugin} {one.field} names {one.names}" for one in found.dangling]),
+    )
+    for what, lines in told:
+        for line in lines:
+            typer.echo(f"  {what}: {line}")
 
 
 @tactic_app.command("disable")

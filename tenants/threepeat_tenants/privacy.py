@@ -15,15 +15,16 @@ from threepeat.database.config import DatabaseConfig
 from threepeat.events import erasure, export, receipts, removal
 from threepeat.events.export import MemberExport
 from threepeat.events.platform import KeyConfig, Platform
-from threepeat.tenancy import members
+from threepeat.tenancy import audit, members
 from threepeat.tenancy.errors import Invalid, NotFound
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.tenants import Tenant
+from threepeat_tenants.cli import members as members_cli
 from threepeat_tenants.opening import BY, Slug, found, inside
 
 console = Console(stderr=True)
 
-member_app = typer.Typer(help="Export and erase a member.", no_args_is_help=True)
+member_app = typer.Typer(help="Find, show, adjust, export and erase members.", no_args_is_help=True)
 receipt_app = typer.Typer(help="Check what an erasure did.", no_args_is_help=True)
 
 Member = Annotated[str, typer.Argument(metavar="MEMBER", help="The shop's own id of the member.")]
@@ -33,6 +34,7 @@ To = Annotated[Path, typer.Option("--to", help="The file to write; it is replace
 def register(app: typer.Typer, tenant_app: typer.Typer) -> None:
     """Add the commands to `threepeat`."""
     app.add_typer(member_app, name="member")
+    members_cli.register(member_app)
     app.add_typer(receipt_app, name="receipt")
     tenant_app.command("export")(export_tenant)
     tenant_app.command("delete")(delete_tenant)
@@ -49,8 +51,9 @@ def export_member(
     if form not in {"json", "csv"}:
         raise Invalid("--format", "choose json or csv")
     with inside(slug) as (platform, tenant, scope), _whole(to) as file:
-        data = MemberExport(platform, scope, tenant, members.find(scope, member))
-        data.write(file, "json" if form == "json" else "csv")
+        member_id = members.find(scope, member)
+        MemberExport(platform, scope, tenant, member_id).write(file, "json" if form == "json" else "csv")
+        audit.record(scope, BY, "member.exported", f"member:{member_id}", format=form)
     typer.echo(f"{to}: {to.stat().st_size:,} bytes")
 
 

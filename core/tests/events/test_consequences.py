@@ -121,6 +121,21 @@ def test_a_tactic_that_is_off_does_not_dangle(platform, store):
     assert foresee(platform, store).dangling == ()
 
 
+def test_settings_that_would_lead_nowhere_if_it_were_on_are_named(platform, make_tenant, store):
+    def lacking(owner, **given):
+        with platform.database.tenant(owner.id) as scope:
+            return consequences.lacking(platform.inside(scope, owner), "giver", **given)
+
+    without = make_tenant(f"shop-{secrets.token_hex(4)}")
+    gift = (Dangling("giver", "settings.gifts.0", "keeper"),)
+    assert lacking(without) == gift
+    assert lacking(store) == ()
+    assert lacking(store, without="keeper") == gift
+    known = {"all": [{"fact": "member.since", "op": "within_days", "value": 3}]}
+    save(platform, store, {"gifts": [], "whom": known})
+    assert lacking(store, without="keeper") == ()
+
+
 def test_looking_changes_nothing(platform, store):
     with platform.database.tenant(store.id) as scope:
         before = switches.activations(scope), audit.read(scope)

@@ -168,6 +168,18 @@ def test_the_trail_is_read_in_pages_newest_first(platform, tenant):
     assert [one.subject for one in (*first, *second)] == ["4", "3", "2", "1"]
 
 
+def test_the_newest_of_an_action_is_found_for_each_subject_of_this_store(platform, tenant, other_tenant):
+    for owner, actor in ((tenant, "staff:1"), (tenant, "staff:2"), (other_tenant, "staff:9")):
+        with platform.database.tenant(owner.id) as scope:
+            for subject in ("one", "two"):
+                audit.record(scope, actor, "toy.done", subject)
+            audit.record(scope, "staff:5", "toy.other", "one")
+    with platform.database.tenant(tenant.id) as scope:
+        found = audit.latest(scope, "toy.done", ["one", "two", "three"])
+        assert {subject: entry.actor for subject, entry in found.items()} == {"one": "staff:2", "two": "staff:2"}
+        assert audit.latest(scope, "toy.done", []) == {}
+
+
 def test_what_operators_do_is_out_of_the_apps_reach(platform):
     with platform.database.ops.begin() as ops:
         audit.record_for_operators(ops, "operator:1", "plan.saved", "standard", tactic_cap=4)

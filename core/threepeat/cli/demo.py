@@ -271,7 +271,9 @@ def _wait_served(platform: "Platform", stores: "list[Tenant]") -> None:
 
     behind = text("""
         SELECT s.head - coalesce(min(c.position), s.head) AS waiting FROM core.stream s
-        LEFT JOIN core.cursor c USING (tenant_id) WHERE s.tenant_id = :tenant GROUP BY s.head
+        LEFT JOIN core.activation a ON a.tenant_id = s.tenant_id AND a.state <> 'off'
+        LEFT JOIN core.cursor c ON c.tenant_id = a.tenant_id AND c.plugin = a.plugin AND c.paused_at IS NULL
+        WHERE s.tenant_id = :tenant GROUP BY s.head
     """)
     with console.status("the worker hands the events to the tactics …"):
         for tenant in stores:

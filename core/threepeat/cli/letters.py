@@ -13,6 +13,7 @@ from sqlalchemy import text
 
 from threepeat.database.engine import Scope
 from threepeat.events import letters as dead_letters
+from threepeat.events import refusals
 from threepeat.events.letters import LetterKind
 from threepeat.events.platform import Platform
 from threepeat.tenancy import switches, tenants
@@ -151,6 +152,19 @@ def tail(
                 after = max((row.head if row else 0) - number, 0) if after is None else after
                 after = _print(scope, after, kind, data=data, as_json=as_json)
             time.sleep(0.5 if follow else 0)
+
+
+@events_app.command("refused")
+def refused(
+    slug: Slug,
+    number: Annotated[int, typer.Option("--number", "-n", min=1, max=refusals.MOST, help="So many.")] = 20,
+) -> None:
+    """Show what a tenant sent of late that could not be taken: type and field, never a value."""
+    table = Table("at", "type", "verdict", "field")
+    with _inside(slug) as scope:
+        for one in refusals.recent(scope, limit=number):
+            table.add_row(f"{one.at:%Y-%m-%d %H:%M:%S}", one.type or "?", one.verdict, one.detail or "?")
+    console.print(table)
 
 
 def _print(scope: Scope, after: int, kind: str | None, *, data: bool, as_json: bool) -> int:

@@ -1,5 +1,6 @@
 """Dead letters for people: what lies there and why, trying it again, and letting it go."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,6 +13,7 @@ from threepeat.tenancy import audit
 from threepeat.tenancy.errors import Invalid, NotFound
 
 LetterKind = Literal["event", "timer", "call"]
+POSITION = re.compile("[0-9]{1,19}")
 
 COLUMNS = """
     SELECT d.plugin, 'event' AS kind, d.position::text AS reference, e.type AS name, d.member_id,
@@ -207,7 +209,7 @@ def drop(scope: Scope, plugin: str, kind: LetterKind, reference: str, *, by: str
 
 
 def _position(reference: str) -> int:
-    if not reference.isascii() or not reference.isdigit() or int(reference) >= 1 << 63:
+    if not POSITION.fullmatch(reference) or int(reference) >= 1 << 63:
         raise Invalid("reference", "an event's letter is named by its position")
     return int(reference)
 

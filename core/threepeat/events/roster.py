@@ -1,6 +1,6 @@
 """Lists of a store's members for people: the newest, the most active of late, and whoever is searched for."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -35,7 +35,8 @@ BESIDE = """
     ) i
     LEFT JOIN LATERAL (
         SELECT type, occurred_at FROM core.event e
-        WHERE e.tenant_id = m.tenant_id AND e.member_id = m.id ORDER BY e.position DESC LIMIT 1
+        WHERE e.tenant_id = m.tenant_id AND e.member_id = m.id AND e.cause IS NULL
+        ORDER BY e.position DESC LIMIT 1
     ) e ON true
 """
 THERE = "m.tenant_id = :tenant AND m.merged_into IS NULL AND m.erase_requested_at IS NULL"
@@ -84,6 +85,12 @@ SEARCH = text(f"""
     SELECT {COLUMNS}, b.rank = 0 AS exact FROM best b JOIN core.member m ON m.id = b.member_id {BESIDE}
     WHERE {THERE} ORDER BY b.rank, b.value, m.id
 """)  # noqa: S608 - constants
+
+EXTERNAL_IDS = text("""
+    SELECT DISTINCT ON (member_id) member_id, value FROM core.identity
+    WHERE tenant_id = :tenant AND member_id = ANY(CAST(:members AS bigint[])) AND kind = 'shop'
+    ORDER BY member_id, linked_at, value
+""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,6 +170,11 @@ def search(scope: Scope, keyring: Keyring, wanted: str, *, phones: bool = True, 
         hashes = []
     rows = scope.run(SEARCH, wanted=wanted, hashes=hashes, beginnings=BEGINNINGS, limit=limit)
     return [_listed(row, exact=row.exact) for row in rows]
+
+
+def external_ids(scope: Scope, members: Collection[int]) -> dict[int, str]:
+    """The shop's ids of members by core's; whoever was merged away or erased has none."""
+    return {row.member_id: row.value for row in scope.run(EXTERNAL_IDS, members=sorted(set(members)))}
 
 
 def _listed(row: Row[Any], *, events: int | None = None, exact: bool = False) -> Listed:

@@ -25,6 +25,7 @@ from threepeat.http import (
     consents,
     health,
     ingest,
+    keys,
     me,
     members,
     metrics,
@@ -32,6 +33,7 @@ from threepeat.http import (
     problems,
     roster,
     tactics,
+    trails,
 )
 from threepeat.http.callers import Callers
 from threepeat.http.calls import Door, bearer
@@ -89,7 +91,7 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     app.state.platform = platform
     app.state.refusals = Refusals()
     app.state.door = Door(platform, config.timeouts)
-    rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, me)
+    rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, keys, trails, me)
     routers = (*(room.router for room in rooms), *mounted)
     for router in routers:
         app.include_router(router, responses={code: {"model": problems.Problem} for code in PROBLEMS})

@@ -17,7 +17,7 @@ from threepeat.events.export import Form, MemberExport
 from threepeat.http.calls import AppDoor, Call, Door, bearer
 from threepeat.http.paths import SegmentRoute
 from threepeat.http.problems import busy
-from threepeat.tenancy import members
+from threepeat.tenancy import audit, members
 from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.tenants import Tenant
 
@@ -116,7 +116,13 @@ def get_receipt_keys(door: AppDoor) -> ReceiptKeys:
 )
 def export_member(request: Request, door: AppDoor, external_id: str, form: ExportForm = "json") -> Response:
     """Everything that is stored about a member, from every plugin: to hand over when the member asks."""
-    return _export(request, door.manage, form, lambda call: members.find(call.scope, external_id))
+
+    def whom(call: Call) -> int:
+        member_id = members.find(call.scope, external_id)
+        audit.record(call.scope, call.caller.principal, "member.exported", f"member:{member_id}", format=form)
+        return member_id
+
+    return _export(request, door.manage, form, whom)
 
 
 @router.get(
@@ -182,6 +188,11 @@ def _export(
     except BaseException:
         file.close()
         raise
+    return download(file, form)
+
+
+def download(file: IO[bytes], form: Form) -> Response:
+    """Send what was written to a file, and close it."""
     file.flush()
     headers = {
         "Content-Disposition": f'attachment; filename="{NAMES[form]}"',

@@ -55,9 +55,9 @@ class Checkin(Plugin[CheckinSettings]):
     @hookimpl
     def routes(self) -> Iterable[Route]:
         """The calendar, the check-in and the missed day."""
-        yield get("/calendar", routes.calendar, summary="My check-ins of a month")
-        yield post("/check-in", routes.check_in, summary="Check in for today")
-        yield post("/make-up", routes.make_up, summary="Make up for a missed day")
+        yield get("/calendar", routes.calendar, summary=_("My check-ins of a month"))
+        yield post("/check-in", routes.check_in, summary=_("Check in for today"))
+        yield post("/make-up", routes.make_up, summary=_("Make up for a missed day"))
 
     @hookimpl
     def metrics(self) -> Iterable[Metric]:

@@ -9,7 +9,7 @@ from fastapi import Query
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 from pydantic_core import PydanticCustomError
 
-from threepeat.sdk import Context, RewardChoice
+from threepeat.sdk import Context, RewardChoice, _
 from threepeat_checkin import checking
 from threepeat_checkin.checking import Brought, Checked
 from threepeat_checkin.days import DAY, end_of_month, month_of, today
@@ -31,11 +31,14 @@ def _written(value: object) -> object:
 class Reward(BaseModel):
     """What became of a reward."""
 
-    step: int = Field(description="The days in a row that it was for; 0 for the day's own reward.")
-    kind: str
-    amount: int
+    step: int = Field(
+        title=_("For days in a row"), description="The days in a row that it was for; 0 for the day's own reward."
+    )
+    kind: str = Field(title=_("Reward"))
+    amount: int = Field(title=_("How much"))
     state: str = Field(
-        description="`granted`, `duplicate`, `over_budget` or `closed`; only the first two are had."
+        title=_("State"),
+        description="`granted`, `duplicate`, `over_budget` or `closed`; only the first two are had.",
     )
 
     @classmethod
@@ -47,8 +50,8 @@ class Reward(BaseModel):
 class NextStep(BaseModel):
     """The step of the ladder that comes next."""
 
-    days: int = Field(description="The step's days in a row.")
-    in_days: int = Field(description="How many more days in a row it takes.")
+    days: int = Field(title=_("Days in a row"), description="The step's days in a row.")
+    in_days: int = Field(title=_("Days to go"), description="How many more days in a row it takes.")
     kind: str
     amount: int
 
@@ -65,10 +68,12 @@ class NextStep(BaseModel):
 class CheckedIn(BaseModel):
     """A day that the member has."""
 
-    day: date = Field(description="In the store's time zone.")
-    streak: int = Field(description="Days in a row that this day stands in.")
-    rewards: list[Reward]
-    next_step: NextStep | None = Field(description="Empty after the last step, or where the streak is broken.")
+    day: date = Field(title=_("Day"), description="In the store's time zone.")
+    streak: int = Field(title=_("Days in a row"), description="Days in a row that this day stands in.")
+    rewards: list[Reward] = Field(title=_("Rewards"))
+    next_step: NextStep | None = Field(
+        title=_("Next step"), description="Empty after the last step, or where the streak is broken."
+    )
 
     @classmethod
     def of(cls, settings: CheckinSettings, found: Checked) -> Self:
@@ -82,35 +87,41 @@ class MissedDay(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    day: Annotated[date, BeforeValidator(_written)] = Field(description="A day before today, as `2026-03-01`.")
+    day: Annotated[date, BeforeValidator(_written)] = Field(
+        title=_("Missed day"), description="A day before today, as `2026-03-01`."
+    )
 
 
 class CalendarDay(BaseModel):
     """A day of the calendar on which the member checked in."""
 
-    day: date
-    made_up: bool
-    rewards: list[Reward]
+    day: date = Field(title=_("Day"))
+    made_up: bool = Field(title=_("Made up for"))
+    rewards: list[Reward] = Field(title=_("Rewards"))
 
 
 class MakeUps(BaseModel):
     """How missed days can be made up for now."""
 
-    left: int = Field(description="How many in this month.")
-    first_day: date | None = Field(description="The earliest day that can be made up for.")
-    price: RewardChoice | None = Field(description="What each costs; empty if it is free.")
+    left: int = Field(title=_("Make-ups left this month"), description="How many in this month.")
+    first_day: date | None = Field(
+        title=_("Earliest day"), description="The earliest day that can be made up for."
+    )
+    price: RewardChoice | None = Field(title=_("Each costs"), description="What each costs; empty if it is free.")
 
 
 class Calendar(BaseModel):
     """A month of check-ins, and how the member stands."""
 
-    month: str
-    days: list[CalendarDay]
-    today: date = Field(description="In the store's time zone.")
-    checked_in_today: bool
-    streak: int = Field(description="Days in a row up to today, or up to yesterday while today is open.")
-    next_step: NextStep | None
-    make_ups: MakeUps | None = Field(description="Empty where the store does not offer it.")
+    month: str = Field(title=_("Month"))
+    days: list[CalendarDay] = Field(title=_("Days checked in"))
+    today: date = Field(title=_("Today"), description="In the store's time zone.")
+    checked_in_today: bool = Field(title=_("Checked in today"))
+    streak: int = Field(
+        title=_("Days in a row"), description="Days in a row up to today, or up to yesterday while today is open."
+    )
+    next_step: NextStep | None = Field(title=_("Next step"))
+    make_ups: MakeUps | None = Field(title=_("Make-ups"), description="Empty where the store does not offer it.")
 
 
 def calendar(

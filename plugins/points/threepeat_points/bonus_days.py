@@ -72,9 +72,9 @@ class BonusDay(ItemModel):
     def _in_order(cls, last: date, info: ValidationInfo) -> date:
         first = info.data.get("first_day")
         if first is not None and last < first:
-            raise PydanticCustomError("last_before_first", "must not be before the first day")
+            raise PydanticCustomError("last_before_first", _("must not be before the first day"))
         if first is not None and (last - first).days >= MOST_DAYS:
-            raise PydanticCustomError("too_long", "must be within {days} days of the first", {"days": MOST_DAYS})
+            raise PydanticCustomError("days_too_many", _("must be within a year of the first day"))
         return last
 
 

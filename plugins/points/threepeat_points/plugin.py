@@ -66,8 +66,8 @@ class Points(Plugin[PointsSettings]):
     @hookimpl
     def routes(self) -> Iterable[Route]:
         """Balance and history."""
-        yield get("/balance", routes.balance, summary="My points")
-        yield get("/history", routes.history, summary="How my points came about")
+        yield get("/balance", routes.balance, summary=_("My points"))
+        yield get("/history", routes.history, summary=_("How my points came about"))
 
     @hookimpl
     def collections(self) -> Iterable[CollectionOf[Any]]:

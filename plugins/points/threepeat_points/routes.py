@@ -6,7 +6,7 @@ from typing import Annotated
 from fastapi import Query
 from pydantic import BaseModel, Field
 
-from threepeat.sdk import Context
+from threepeat.sdk import Context, _
 from threepeat_points.settings import PointsSettings
 
 NEWEST = 2**63 - 1
@@ -19,25 +19,31 @@ class Balance(BaseModel):
         available: Points that can be spent, after any debt.
     """
 
-    available: int = Field(description="Points that can be spent.")
-    debt: int = Field(description="Points that refunds took back and that were spent already.")
-    next_expiry: datetime | None = Field(description="When the next points expire.")
+    available: int = Field(title=_("Points to spend"), description="Points that can be spent.")
+    debt: int = Field(
+        title=_("Points owed"), description="Points that refunds took back and that were spent already."
+    )
+    next_expiry: datetime | None = Field(title=_("Next points expire"), description="When the next points expire.")
 
 
 class HistoryEntry(BaseModel):
     """One line of the journal."""
 
     id: int
-    kind: str
-    points: int = Field(description="Positive if they came in, negative if taken back or spent.")
-    reference: str = Field(description="`order:…`, `refund:…`, `reward:…`, `revoked:…`, `spend:…` or `merge:…`.")
-    occurred_at: datetime
+    kind: str = Field(title=_("What"))
+    points: int = Field(
+        title=_("Points"), description="Positive if they came in, negative if taken back or spent."
+    )
+    reference: str = Field(
+        title=_("For"), description="`order:…`, `refund:…`, `reward:…`, `revoked:…`, `spend:…` or `merge:…`."
+    )
+    occurred_at: datetime = Field(title=_("When"))
 
 
 class History(BaseModel):
     """A page of the journal, newest first."""
 
-    entries: list[HistoryEntry]
+    entries: list[HistoryEntry] = Field(title=_("Entries"))
     next: int | None = Field(description="Pass it as `before` for the next page.")
 
 

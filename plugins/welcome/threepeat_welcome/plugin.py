@@ -72,7 +72,7 @@ class Welcome(Plugin[WelcomeSettings]):
     @hookimpl
     def routes(self) -> Iterable[Route]:
         """The pack."""
-        yield get("/pack", routes.pack, summary="My newcomer pack")
+        yield get("/pack", routes.pack, summary=_("My newcomer pack"))
 
     @hookimpl
     def invariants(self) -> Iterable[Invariant]:

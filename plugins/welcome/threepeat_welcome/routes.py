@@ -6,7 +6,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Context
+from threepeat.sdk import Context, _, shown
 from threepeat_welcome.reactions import SINCE
 from threepeat_welcome.settings import WelcomeSettings
 
@@ -16,30 +16,42 @@ Ctx = Context[WelcomeSettings]
 class Received(BaseModel):
     """A reward of the pack, or the one for the second order."""
 
-    part: Literal["pack", "second"]
+    part: Literal["pack", "second"] = Field(title=_("For"))
     kind: str = Field(description="The kind of reward.")
     amount: int = Field(description="How much, in the kind's own unit.")
-    taken_back: int = Field(description="How much of it went back because the order was refunded.")
-    state: Literal["given", "owed"] = Field(description="`owed` will be given as soon as the store can.")
-    at: datetime
+    taken_back: int = Field(
+        title=_("Taken back"), description="How much of it went back because the order was refunded."
+    )
+    state: Literal["given", "owed"] = Field(
+        title=_("State"), description="`owed` will be given as soon as the store can."
+    )
+    at: datetime = Field(title=_("When"))
 
 
 class Coming(BaseModel):
     """A reward that is still to come."""
 
-    after: Literal["first_order", "second_order"] = Field(description="What brings it.")
+    after: Literal["first_order", "second_order"] = Field(title=_("After"), description="What brings it.")
     kind: str
     amount: int
-    until: datetime | None = Field(description="When the order has to be paid at the latest; null is no limit.")
+    until: datetime | None = Field(
+        title=_("Until"), description="When the order has to be paid at the latest; null is no limit."
+    )
 
 
 class Pack(BaseModel):
     """A member's newcomer pack."""
 
-    received_at: datetime | None = Field(description="When the member was welcomed; null if not.")
-    received: list[Received]
-    coming: list[Coming]
-    least_total: int = Field(description="The smallest order that counts, in minor units.")
+    received_at: datetime | None = Field(
+        title=_("Welcomed"), description="When the member was welcomed; null if not."
+    )
+    received: list[Received] = Field(title=_("Received"))
+    coming: list[Coming] = Field(title=_("Coming"))
+    least_total: int = Field(
+        title=_("Smallest order that counts"),
+        json_schema_extra=shown(unit="money"),
+        description="The smallest order that counts, in minor units.",
+    )
 
 
 def pack(ctx: Ctx) -> Pack:

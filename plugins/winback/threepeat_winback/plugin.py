@@ -81,7 +81,7 @@ class Winback(Plugin[WinbackSettings]):
     @hookimpl
     def routes(self) -> Iterable[Route]:
         """The offer."""
-        yield get("/offer", routes.offer, summary="What waits for me")
+        yield get("/offer", routes.offer, summary=_("What waits for me"))
 
     @hookimpl
     def invariants(self) -> Iterable[Invariant]:

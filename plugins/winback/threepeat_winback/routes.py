@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, Field
 
-from threepeat.sdk import Context
+from threepeat.sdk import Context, _, shown
 from threepeat_winback.settings import WinbackSettings
 
 
@@ -14,16 +14,22 @@ class Offer(BaseModel):
 
     kind: str = Field(description="The kind of reward.")
     amount: int = Field(description="How much, in the kind's own unit.")
-    offered_at: datetime
-    until: datetime = Field(description="When the order has to be paid at the latest.")
-    state: Literal["open", "owed"] = Field(description="`owed`: the order came, the reward follows.")
+    offered_at: datetime = Field(title=_("Offered"))
+    until: datetime = Field(title=_("Until"), description="When the order has to be paid at the latest.")
+    state: Literal["open", "owed"] = Field(
+        title=_("State"), description="`owed`: the order came, the reward follows."
+    )
 
 
 class Offers(BaseModel):
     """What waits for the member; mostly nothing or one offer."""
 
-    offers: list[Offer]
-    least_total: int = Field(description="The smallest order that counts, in minor units.")
+    offers: list[Offer] = Field(title=_("Offers"))
+    least_total: int = Field(
+        title=_("Smallest order that counts"),
+        json_schema_extra=shown(unit="money"),
+        description="The smallest order that counts, in minor units.",
+    )
 
 
 def offer(ctx: Context[WinbackSettings]) -> Offers:

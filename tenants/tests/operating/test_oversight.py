@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import text
 
 from threepeat_tenants.operating.catalogue import catalogue
-from threepeat_tenants.operating.oversight import Figure, causes, overview
+from threepeat_tenants.operating.oversight import RATE_MINUTES, Figure, causes, overview
 from threepeat_tenants.operating.suspension import suspend
 
 LETTER = text("""
@@ -42,7 +42,11 @@ def test_nothing_is_wrong_with_a_store_that_was_served(platform, worker, ops):
         0,
     )
     assert found.events_per_minute >= 2 / 5
-    assert all(not causes(ops, platform.registry, figure) for figure in Figure if figure != Figure.QUARANTINED)
+    received = causes(ops, platform.registry, Figure.EVENTS)
+    assert sum(one.count for one in received) == found.events_per_minute * RATE_MINUTES
+    assert {one.store for one in received} <= {"tea", "toys"}
+    faults = set(Figure) - {Figure.QUARANTINED, Figure.EVENTS}
+    assert all(not causes(ops, platform.registry, figure) for figure in faults)
 
 
 @pytest.mark.usefixtures("busy")

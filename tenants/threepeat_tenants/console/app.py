@@ -11,7 +11,21 @@ from threepeat_tenants.console.desk import Desk
 from threepeat_tenants.console.edge import PageEdge
 from threepeat_tenants.console.navigation import Navigation
 from threepeat_tenants.console.page import Console
-from threepeat_tenants.console.pages import collections, letters, tactics
+from threepeat_tenants.console.pages import (
+    collections,
+    connection,
+    home,
+    letters,
+    live,
+    member_changes,
+    member_privacy,
+    members,
+    operator,
+    people,
+    preview,
+    tactics,
+    trail,
+)
 from threepeat_tenants.console.pages import settings as tactic_settings
 
 PAGES = (
@@ -21,6 +35,16 @@ PAGES = (
     tactic_settings.router,
     collections.router,
     letters.router,
+    home.router,
+    members.router,
+    member_changes.router,
+    member_privacy.router,
+    people.router,
+    trail.router,
+    live.router,
+    preview.router,
+    connection.router,
+    *operator.ROUTERS,
 )
 """All pages; one that is missing here is not served, nor named in the navigation."""
 

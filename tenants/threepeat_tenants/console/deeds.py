@@ -10,19 +10,22 @@ from threepeat.tenancy.audit import Entry
 from threepeat_tenants.console.page import Page
 
 DEEDS: Mapping[str, Wording] = {
+    "collection.created": _("Made an entry"),
+    "collection.updated": _("Changed an entry"),
     "consent.recorded": _("Recorded a consent"),
     "key.created": _("Made an API key"),
     "key.made": _("Made an API key for operators"),
     "key.revoked": _("Revoked an API key"),
     "letter.dropped": _("Dropped a dead letter"),
     "letters.retried": _("Tried dead letters again"),
+    "member.adjusted": _("Adjusted a member's reward"),
     "member.erased": _("Erased a member"),
     "member.exempted": _("Exempted a member from a comparison group"),
     "member.exported": _("Exported a member's data"),
     "member.included": _("Included a member again"),
     "member.merged": _("Merged two members"),
     "member.reinstated": _("Reinstated a member"),
-    "member.suspended": _("Suspended a member from a tactic"),
+    "member.suspended": _("Suspended a member"),
     "operator.added": _("Added an operator"),
     "operator.disabled": _("Disabled an operator"),
     "operator.enabled": _("Enabled an operator"),
@@ -61,13 +64,16 @@ DEEDS: Mapping[str, Wording] = {
 
 DETAILS: Mapping[str, Wording] = {
     "agent": _("browser"),
+    "amount": _("amount"),
     "before": _("before"),
     "blueprint": _("trade"),
     "cap": _("tactics at a time"),
     "changed": _("changed"),
     "count": _("how many"),
     "events": _("events per second"),
+    "format": _("format"),
     "hours": _("valid for hours"),
+    "kind": _("kind"),
     "locale": _("language"),
     "plan": _("plan"),
     "plugins": _("plugins"),
@@ -77,8 +83,10 @@ DETAILS: Mapping[str, Wording] = {
     "revision": _("version"),
     "role": _("role"),
     "scopes": _("may"),
+    "state": _("state"),
     "tactics": _("tactics"),
     "title": _("name"),
+    "until": _("until"),
 }
 
 ACTORS: Mapping[str, Wording] = {

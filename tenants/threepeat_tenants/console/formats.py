@@ -68,3 +68,11 @@ def ago(value: datetime, now: datetime, zone: tzinfo, locale: str) -> str:
     if abs(now - value) > RECENT:
         return day(value.astimezone(zone).date(), locale)
     return dates.format_timedelta(value - now, add_direction=True, locale=babel_locale(locale))
+
+
+def clock(value: datetime, now: datetime, zone: tzinfo, locale: str) -> str:
+    """When something came, for a list that is read top down: to the second today, with its day before."""
+    local = value.astimezone(zone)
+    if local.date() == now.astimezone(zone).date():
+        return dates.format_time(local, "HH:mm:ss", locale=babel_locale(locale))
+    return f"{short_day(local.date(), locale)} {dates.format_time(local, 'HH:mm', locale=babel_locale(locale))}"

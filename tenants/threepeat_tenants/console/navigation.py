@@ -44,10 +44,10 @@ STORE = (
     Entry("/store/{slug}/tactics", _("Tactics"), "tactics"),
     Entry("/store/{slug}/members", _("Members"), "members"),
     Entry("/store/{slug}/live", _("Live"), "live"),
-    Entry("/store/{slug}/try", _("Try it"), "phone"),
-    Entry("/store/{slug}/connection", _("Connection"), "key", "write"),
-    Entry("/store/{slug}/staff", _("Staff"), "staff", "own"),
-    Entry("/store/{slug}/history", _("History"), "history"),
+    Entry("/store/{slug}/preview", _("Try it"), "phone", "write"),
+    Entry("/store/{slug}/connection", _("Connection"), "key"),
+    Entry("/store/{slug}/people", _("Staff"), "staff", "own"),
+    Entry("/store/{slug}/trail", _("History"), "history"),
     Entry("/store/{slug}/account", _("Account"), "account"),
 )
 OPERATOR = (

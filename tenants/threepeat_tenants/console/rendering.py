@@ -64,7 +64,14 @@ def environment() -> Environment:
     )
     made.install_gettext_callables(_gettext, _ngettext, newstyle=True)  # type: ignore[attr-defined]
     made.filters.update(
-        money=_money, number=_number, percent=_percent, figure=_figure, day=_day, moment=_moment, ago=_ago
+        money=_money,
+        number=_number,
+        percent=_percent,
+        figure=_figure,
+        day=_day,
+        moment=_moment,
+        ago=_ago,
+        clock=_clock,
     )
     made.globals.update(
         here=_page.get,
@@ -167,6 +174,13 @@ def _ago(value: datetime | None, store: Store | None = None, now: datetime | Non
 
     def shown(instant: datetime, zone: tzinfo, locale: str) -> str:
         return formats.ago(instant, now or datetime.now(UTC), zone, locale)
+
+    return _time(value, store, shown)
+
+
+def _clock(value: datetime, store: Store | None = None) -> Markup:
+    def shown(instant: datetime, zone: tzinfo, locale: str) -> str:
+        return formats.clock(instant, datetime.now(UTC), zone, locale)
 
     return _time(value, store, shown)
 

@@ -23,7 +23,7 @@ EVENTS: Mapping[str, Wording] = {
     "product.viewed": _("Product viewed"),
     "product.favorited": _("Product added to favourites"),
     "cart.updated": _("Cart changed"),
-    "search.performed": _("Search"),
+    "search.performed": _("Searched in the mini-program"),
     "content.viewed": _("Content viewed"),
     "share.sent": _("Shared with others"),
     "review.submitted": _("Review written"),
@@ -50,4 +50,6 @@ def event(page: Page, kind: str) -> str:
     registry = page.platform.registry
     if plugin not in registry or not rest:
         return kind
-    return f"{page.say_plugin(plugin, registry[plugin].manifest.title)}: {rest.replace('_', ' ').replace('.', ' ')}"
+    title = page.say_plugin(plugin, registry[plugin].manifest.title)
+    what = page.say_plugin(plugin, rest.replace("_", " ").replace(".", " "))
+    return page.say(_("{title}: {what}", title=title, what=what))

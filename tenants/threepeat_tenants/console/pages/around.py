@@ -1,5 +1,6 @@
 """What pages about plugins share: the plugin asked for, its words, and what its forms may offer."""
 
+from collections.abc import Iterable
 from functools import partial
 
 from threepeat.events.consequences import Dangling
@@ -14,6 +15,9 @@ from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants.accounts import staff
 from threepeat_tenants.console.page import SignedIn, Visit
 from threepeat_tenants.forms import Surroundings
+
+Loose = tuple[str, str, list[str]]
+"""Whose settings lead nowhere, what they name, and which ones they are."""
 
 NO_TACTIC = _("There is no such tactic here.")
 QUARANTINED = _("This tactic may not run at the moment. Whoever runs this server can say more.")
@@ -71,17 +75,25 @@ def audience(visit: Visit, whom: Audience) -> str:
         whom.check(known)
     except AudienceError:
         return ""
-    language = "zh" if visit.locale.startswith("zh") else "en"
-    return whom.sentence(known, language, currency=visit.tenant.store.currency)
+    around = ours(visit)
+    return whom.sentence(known, around.language, currency=around.store.currency)
 
 
-def dangling(visit: SignedIn, one: Dangling) -> tuple[str, str, str]:
-    """Whose setting leads nowhere, which it is, and what it names, in words."""
-    registry = visit.platform.registry
+def loose(visit: SignedIn, found: Iterable[Dangling]) -> list[Loose]:
+    """Settings that lead nowhere in words, together where a plugin names the same in several."""
+    together: dict[tuple[str, str], dict[str, None]] = {}
+    for one in found:
+        together.setdefault((one.plugin, one.names), {})[_label(visit, one)] = None
+    return [
+        (title(visit, plugin), kind_or_fact(visit, names), list(labels))
+        for (plugin, names), labels in together.items()
+    ]
+
+
+def _label(visit: SignedIn, one: Dangling) -> str:
     name = one.field.split(".")[1]
-    field = registry[one.plugin].plugin.settings_model.model_fields.get(name)
-    label = visit.say_plugin(one.plugin, field.title) if field is not None and field.title else name
-    return title(visit, one.plugin), label, kind_or_fact(visit, one.names)
+    field = visit.platform.registry[one.plugin].plugin.settings_model.model_fields.get(name)
+    return visit.say_plugin(one.plugin, field.title) if field is not None and field.title else name
 
 
 def around(visit: Visit, opened: OpenTenant, plugin: Installed) -> Surroundings:
@@ -89,7 +101,9 @@ def around(visit: Visit, opened: OpenTenant, plugin: Installed) -> Surroundings:
     registry = visit.platform.registry
     on = {name for name in opened.activations if opened.state(name) is SwitchState.ENABLED}
     there = {
-        name: one for name, one in facts.catalogue(registry).items() if name in facts.CORE or _kept(name, on, plugin)
+        name: one
+        for name, one in facts.catalogue(registry).items()
+        if name in facts.CORE or _kept(name, on, plugin)
     }
     return Surroundings(
         store=visit.tenant.store,

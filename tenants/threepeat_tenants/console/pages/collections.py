@@ -1,4 +1,4 @@
-"""`/store/{slug}/tactics/{plugin}/collections/{name}`: what a merchant manages in a plugin besides its settings."""
+"""`/store/{slug}/tactics/{plugin}/collections/{name}`: what is managed in a plugin besides its settings."""
 
 from collections.abc import Callable
 from typing import Any

@@ -30,7 +30,8 @@ def show(request: Request, desk: AppDesk, slug: str) -> Response:
 
     def work(visit: Visit) -> Response:
         asked = visit.request.query_params
-        plugin, skip = asked.get("plugin", "")[:80] or None, _number(asked.get("skip", ""))
+        counts, skip = letters.waiting(visit.scope), _number(asked.get("skip", ""))
+        plugin = asked.get("plugin") if asked.get("plugin") in {*counts, *_known(visit)} else None
         found = letters.list_letters(visit.scope, plugin=plugin, most=PAGE + 1, skip=skip)
         return render(
             visit,
@@ -38,8 +39,8 @@ def show(request: Request, desk: AppDesk, slug: str) -> Response:
             letters=found[:PAGE],
             more=len(found) > PAGE,
             skip=skip,
-            page=PAGE,
-            counts=letters.waiting(visit.scope),
+            step=PAGE,
+            counts=counts,
             plugin=plugin or "",
             about=lambda one: _about(visit, one),
             title=lambda plugin_id: around.title(visit, plugin_id),
@@ -89,6 +90,11 @@ def _about(visit: Visit, one: DeadLetter) -> str:
 
 def _kind_words(one: DeadLetter) -> Wording:
     return _("{what}: {name}", what=KINDS[one.kind], name=one.name)
+
+
+def _known(visit: Visit) -> set[str]:
+    registry = visit.platform.registry
+    return {plugin.id for plugin in registry} | set(registry.quarantined)
 
 
 def _field(visit: Visit, name: str) -> str | None:

@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Request, Response
-from pydantic import BaseModel, Field
+from pydantic import AfterValidator, BaseModel, Field
+from pydantic_core import PydanticCustomError
 
 from threepeat.events import budgets
 from threepeat.plugins import Installed
@@ -30,17 +31,23 @@ FRAME = "frame"
 FIRST_REVISION = 1
 """What a plugin that nobody has touched counts from."""
 
+TOO_MUCH = _("Choose a smaller amount.")
 BUDGET = _("Monthly budget for rewards")
 BUDGET_HELP = _("What this tactic may give away in a calendar month, at cost. Leave it empty for no limit.")
+
+
+def _payable(budget: int | None) -> int | None:
+    if budget is not None and budget > MAX_BUDGET:
+        raise PydanticCustomError("budget", str(TOO_MUCH))
+    return budget
 
 
 class Frame(BaseModel):
     """What every tactic has to set."""
 
-    monthly_budget: int | None = Field(
+    monthly_budget: Annotated[int | None, AfterValidator(_payable)] = Field(
         default=None,
         ge=0,
-        le=MAX_BUDGET,
         title=BUDGET,
         description=BUDGET_HELP,
         json_schema_extra=shown(unit="money"),
@@ -210,7 +217,7 @@ def _save(visit: Visit, stored: Stored, typed: Typed) -> None:
         typed.own.values,
         revision=_revision(visit),
         holdout_percent=frame.get("holdout_percent"),
-        monthly_budget=frame["monthly_budget"] if "monthly_budget" in frame else UNCHANGED,
+        monthly_budget=frame.get("monthly_budget", UNCHANGED),
         by=visit.by,
     )
 
@@ -272,9 +279,7 @@ def _page(
     )
 
 
-def _overtaken(
-    visit: Visit, stored: Stored, own: Form, frame: Form | None
-) -> tuple[str, Any, list[Difference]]:
+def _overtaken(visit: Visit, stored: Stored, own: Form, frame: Form | None) -> tuple[str, Any, list[Difference]]:
     """Who saved meanwhile, when, and where what is stored now differs from what was typed."""
     last = audit.latest(visit.scope, "settings.saved", [stored.plugin.id]).get(stored.plugin.id)
     now = Form.of(stored.model, stored.around, values=stored.values, secrets=stored.secrets)

@@ -33,7 +33,7 @@ class Foreseen:
 
     Attributes:
         owes: None if the tactic could not be asked.
-        dangling: Whose setting, which one, and what it names.
+        dangling: Whose settings, what they name, and which ones they are.
         lacking: Settings of the newcomer that name what this one keeps.
     """
 
@@ -45,8 +45,8 @@ class Foreseen:
     goes_on: list[str]
     shut: list[str]
     open: list[str]
-    dangling: list[tuple[str, str, str]]
-    lacking: list[tuple[str, str, str]]
+    dangling: list[around.Loose]
+    lacking: list[around.Loose]
 
 
 @router.get("/store/{slug}/tactics")
@@ -202,7 +202,7 @@ def _ask_on(visit: Visit, tactic: str, wrong: str = "") -> Response:
         answers=list(_events(visit, (reaction.event.type for reaction in plugin.reactions))),
         members=[visit.say_plugin(tactic, route.summary) for route in plugin.routes],
         services=[around.title(visit, need) for need in plugin.manifest.requires],
-        lacking=[around.dangling(visit, lack) for lack in _lacking(opened, tactic)],
+        lacking=around.loose(visit, _lacking(opened, tactic)),
         wrong=visit.say(wrong),
     )
 
@@ -225,8 +225,8 @@ def _foresee(
         goes_on=list(_events(visit, found.goes_on)) if found else [],
         shut=[plain(one) for one in found.shut] if found else [],
         open=[plain(one) for one in found.open] if found else [],
-        dangling=_distinct(visit, found.dangling if found else (), newcomer),
-        lacking=_distinct(visit, sorted(more, key=lambda one: one.field)),
+        dangling=around.loose(visit, found.dangling if found else ()),
+        lacking=around.loose(visit, sorted(more, key=lambda one: one.field)),
     )
 
 
@@ -249,11 +249,6 @@ def _lacking(opened: OpenTenant, tactic: str, without: str | None = None) -> tup
     except Exception as error:  # noqa: BLE001 - a stranger's settings may not fit their model
         shelf.logger.warning("settings not read", plugin=tactic, reason=type(error).__name__)
         return ()
-
-
-def _distinct(visit: Visit, found: Iterable[Dangling], but: str | None = None) -> list[tuple[str, str, str]]:
-    """Settings that would lead nowhere, each once however often it names the same."""
-    return list(dict.fromkeys(around.dangling(visit, one) for one in found if one.plugin != but))
 
 
 def _say(visit: Visit, plugin_id: str) -> Callable[[str], str]:

@@ -40,6 +40,13 @@ STATES: Mapping[PluginState, tuple[Wording, str]] = {
 ORIGINS: Mapping[str, Wording] = {"index": _("Package index"), "folder": _("Folder of this server")}
 
 
+class Said(dict[str, str]):
+    """Texts by name; what is missing is empty."""
+
+    def __missing__(self, name: str) -> str:
+        return ""
+
+
 def typed(page: Page, *names: str) -> dict[str, str]:
     """What was typed into fields of a form, without the space around it."""
     return {name: str(page.form.get(name, "")).strip() for name in names}
@@ -75,9 +82,9 @@ def whole(field: str, value: str) -> int | None:
     return int(value)
 
 
-def faults(page: Page, errors: Sequence[Fault]) -> dict[str, str]:
+def faults(page: Page, errors: Sequence[Fault]) -> Said:
     """What is wrong by field, in the page's language."""
-    return {one.field: page.say(one.reason) for one in errors}
+    return Said({one.field: page.say(one.reason) for one in errors})
 
 
 def state(store: Listed) -> tuple[Wording, str]:

@@ -30,14 +30,14 @@ def connect(request: Request, desk: AppDesk, slug: str) -> Response:
             first = onboarding.first_event(scope)
             owners = [one for one in staff.everyone(scope) if one.role is Role.OWNER and not one.disabled_at]
             on = [common.title(visit, one) for one in common.on(scope)]
-        shown = once.read(visit, request.url.path)
-        key = shown.get("key", "")
+        shown = common.Said(once.read(visit, request.url.path))
+        key = shown["key"]
         answer = render(
             visit,
             "operator/connect.html",
             tenant=tenant,
             shown=shown,
-            notes=[line for line in shown.get("notes", "").split("\n") if line],
+            notes=[line for line in shown["notes"].split("\n") if line],
             tactics=on,
             snippets=_snippets(visit, key, tenant.store.currency) if key else [],
             owners=owners,

@@ -1,6 +1,7 @@
 """Audit trails: what operators changed for all, and everything that was changed in one store."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from fastapi import APIRouter, Request, Response
 
@@ -54,7 +55,7 @@ def _before(visit: OperatorVisit) -> int | None:
     return number
 
 
-def _page(visit: OperatorVisit, found: Sequence[audit.Entry], names: dict[str, str]) -> dict[str, object]:
+def _page(visit: OperatorVisit, found: Sequence[audit.Entry], names: dict[str, str]) -> dict[str, Any]:
     shown, more = common.split(found)
     here = visit.request.url.path
     return {

@@ -1,6 +1,7 @@
 """A store opened on one page: what it is called, its trade, its plan, its owner."""
 
 from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from zoneinfo import available_timezones
 
 from fastapi import APIRouter, Request, Response
@@ -8,12 +9,12 @@ from fastapi.responses import HTMLResponse
 
 from threepeat.sdk.wording import _
 from threepeat.tenancy.errors import Conflict, Fault, Invalid
+from threepeat_tenants.accounts import links
 from threepeat_tenants.console import once
 from threepeat_tenants.console.desk import AppDesk
 from threepeat_tenants.console.page import OperatorVisit, Page, public_address
 from threepeat_tenants.console.pages.operator import common
 from threepeat_tenants.console.rendering import fragment, render
-from threepeat_tenants.accounts import links
 from threepeat_tenants.operating import blueprints, onboarding, plans, stores
 
 router = APIRouter()
@@ -47,7 +48,7 @@ def short_name(request: Request, desk: AppDesk) -> Response:
     def work(visit: OperatorVisit) -> Response:
         name, slug = common.asked(visit, "name"), common.asked(visit, "slug")
         given = {"slug": slug or (stores.short_name(name) if name else "")}
-        return HTMLResponse(fragment(visit, "operator/short-name.html", given=given, errors={}))
+        return HTMLResponse(fragment(visit, "operator/short-name.html", given=given, errors=common.Said()))
 
     return desk.operator(request, work)
 
@@ -80,10 +81,15 @@ def open_store(request: Request, desk: AppDesk) -> Response:
     return desk.operator(request, work)
 
 
+@lru_cache(maxsize=1)
+def _timezones() -> frozenset[str]:
+    return frozenset(available_timezones())
+
+
 def _onboard(visit: OperatorVisit, given: Mapping[str, str], slug: str) -> onboarding.Onboarded:
     if not given["blueprint"]:
         raise Invalid("blueprint", _("choose a trade, or to begin with nothing"))
-    if given["timezone"] not in available_timezones():
+    if given["timezone"] not in _timezones():
         raise Invalid("timezone", _("write a time zone such as {example}", example="Asia/Shanghai"))
     return onboarding.onboard(
         visit.platform,
@@ -108,7 +114,9 @@ def _taken(visit: OperatorVisit, given: Mapping[str, str], slug: str) -> Respons
     if twice:
         notice = _("This store was opened already. If its key was not shown, make a new one here.")
         return visit.redirect(f"/operator/stores/{slug}/connect", notice=notice, kind="note")
-    reason = _("another store is called {slug}; {free} is free", slug=slug, free=free) if free else _("it is taken")
+    reason = (
+        _("another store is called {slug}; {free} is free", slug=slug, free=free) if free else _("it is taken")
+    )
     return _form(visit, given, (Fault("slug", reason),))
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import timedelta
+from typing import Any
 
 from babel import dates
 from fastapi import APIRouter, Request, Response
@@ -107,8 +108,12 @@ def causes(request: Request, desk: AppDesk, figure: str) -> Response:
     return desk.operator(request, work)
 
 
-def _figures(page: Page, found: Overview) -> dict[str, object]:
-    return {"found": found, "lag": _span(found.lag, page.locale), "slow": found.lag is not None and found.lag > SLOW}
+def _figures(page: Page, found: Overview) -> dict[str, Any]:
+    return {
+        "found": found,
+        "lag": _span(found.lag, page.locale),
+        "slow": found.lag is not None and found.lag > SLOW,
+    }
 
 
 def _span(span: timedelta | None, locale: str) -> str:

@@ -123,9 +123,9 @@ def _show(visit: OperatorVisit, given: Mapping[str, str] | None = None, error: I
         operators=everybody,
         enabled=sum(one.disabled_at is None for one in everybody),
         keys=keys,
-        shown=once.read(visit, PAGE) if error is None else {},
+        shown=common.Said(once.read(visit, PAGE) if error is None else {}),
         given=common.kept(given or dict.fromkeys(SHOWN, "")),
-        errors=common.faults(visit, error.errors) if error else {},
+        errors=common.faults(visit, error.errors if error else ()),
     )
 
 

@@ -28,9 +28,7 @@ def list_plans(request: Request, desk: AppDesk) -> Response:
     def work(visit: OperatorVisit) -> Response:
         with visit.ops() as ops:
             found = plans.list_plans(ops)
-        return render(
-            visit, "operator/plans.html", plans=found, title=lambda plugin: common.title(visit, plugin)
-        )
+        return render(visit, "operator/plans.html", plans=found, title=lambda plugin: common.title(visit, plugin))
 
     return desk.operator(request, work)
 

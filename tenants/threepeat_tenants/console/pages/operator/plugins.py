@@ -69,5 +69,7 @@ def _row(visit: OperatorVisit, one: Entry) -> dict[str, object]:
         "state": visit.say(state),
         "kind": kind,
         "origin": visit.say(common.ORIGINS[one.origin]) if one.origin in common.ORIGINS else one.origin,
-        "reasons": {found.table: visit.say_plugin(one.id, found.reason) for found in one.personal if found.reason},
+        "reasons": {
+            found.table: visit.say_plugin(one.id, found.reason) if found.reason else "" for found in one.personal
+        },
     }

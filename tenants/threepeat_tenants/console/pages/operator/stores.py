@@ -15,7 +15,7 @@ from threepeat_tenants.console.desk import AppDesk
 from threepeat_tenants.console.page import OperatorVisit
 from threepeat_tenants.console.pages.operator import common
 from threepeat_tenants.console.rendering import render
-from threepeat_tenants.operating import plans, stores, suspension
+from threepeat_tenants.operating import blueprints, plans, stores, suspension
 from threepeat_tenants.operating import usage as usages
 from threepeat_tenants.operating.onboarding import FIRST_KEY
 from threepeat_tenants.operating.plans import Allowance
@@ -174,6 +174,7 @@ def _show(visit: OperatorVisit, slug: str, error: Invalid | None = None) -> Resp
         tenant=tenant,
         listed=listed,
         state=common.state(listed),
+        trade=_trade(visit, tenant.blueprint),
         plans=known,
         plan=next(one for one in known if one.id == tenant.plan),
         used=used[0],
@@ -181,9 +182,15 @@ def _show(visit: OperatorVisit, slug: str, error: Invalid | None = None) -> Resp
         keys=api_keys,
         first_key=FIRST_KEY,
         owners=owners,
-        errors=common.faults(visit, error.errors) if error else {},
+        errors=common.faults(visit, error.errors if error else ()),
         title=lambda plugin: common.title(visit, plugin),
     )
+
+
+def _trade(visit: OperatorVisit, blueprint: str | None) -> str:
+    """What people call the trade that a store began with."""
+    found = blueprints.load(visit.platform.registry).get(blueprint) if blueprint else None
+    return found.title.said(visit.locale) if found else blueprint or ""
 
 
 def _order(visit: OperatorVisit, found: Mapping[str, Activation]) -> list[str]:
@@ -196,7 +203,9 @@ def _order(visit: OperatorVisit, found: Mapping[str, Activation]) -> list[str]:
     return [*tactics, *services, *(name for name in sorted(found) if name not in registry)]
 
 
-def _row(visit: OperatorVisit, name: str, found: Activation | None, allowed: Allowance | None) -> dict[str, object]:
+def _row(
+    visit: OperatorVisit, name: str, found: Activation | None, allowed: Allowance | None
+) -> dict[str, object]:
     """A plugin as it stands in the store."""
     registry = visit.platform.registry
     state, kind = common.SWITCHES[found.state if found else switches.SwitchState.OFF]
@@ -227,6 +236,5 @@ def _ask(visit: OperatorVisit, slug: str, reason: str = "", error: Invalid | Non
         tenant=tenant,
         reason=reason[: common.LONGEST],
         most=suspension.MAX_REASON,
-        errors=common.faults(visit, error.errors) if error else {},
+        errors=common.faults(visit, error.errors if error else ()),
     )
-

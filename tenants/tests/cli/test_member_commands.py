@@ -1,0 +1,56 @@
+"""`threepeat member find|show|timeline|adjust`, run as their user runs them."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+from threepeat.events.platform import KeyConfig, Platform
+from threepeat.events.stores import open_store
+from threepeat.tenancy import audit, members
+
+
+def test_a_member_is_found_shown_and_adjusted(cluster, tmp_path):
+    with cluster.database() as name:
+        environment = {**cluster.environment(name, tmp_path), "COLUMNS": "160"}
+
+        def threepeat(*arguments, code=0):
+            done = subprocess.run(
+                [sys.executable, "-m", "threepeat.cli", "--log-level", "critical", "member", *arguments],
+                env=environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                check=False,
+            )
+            assert done.returncode == code, done.stdout
+            assert "Traceback" not in done.stdout
+            return done.stdout
+
+        keys = KeyConfig(keys=environment["THREEPEAT_KEYS"])
+        platform = Platform.open(cluster.config(name, Path(tmp_path)), keys=keys)
+        tea = open_store(platform, "tea", enable=["points"], holdout=0, by="test")
+        with platform.database.tenant(tea.id) as scope:
+            members.resolve(scope, platform.keyring, ["shop-ann", "shop-bob"])
+
+        assert "shop-ann" in threepeat("find", "tea")
+        assert "shop-bob" not in threepeat("find", "tea", "shop-ann")
+        assert "1,200 points now" in threepeat(
+            "adjust", "tea", "shop-ann", "points", "--give", "1200", "--reason", "late"
+        )
+        assert "200 points now" in threepeat(
+            "adjust", "tea", "shop-ann", "points", "--take", "1000", "--reason", "too much"
+        )
+        assert "800 points are missing" in threepeat(
+            "adjust", "tea", "shop-ann", "points", "--take", "1000", "--reason", "x", code=1
+        )
+        assert "reason" in threepeat("adjust", "tea", "shop-ann", "points", "--give", "1", code=1)
+        threepeat("adjust", "tea", "shop-ann", "points", "--reason", "x", code=2)
+        shown = threepeat("show", "tea", "shop-ann")
+        assert "200" in shown
+        story = threepeat("timeline", "tea", "shop-ann")
+        assert "+1200 points (adjusted)" in story
+        assert "member.adjusted by operator" in story
+        assert "no member" in threepeat("timeline", "tea", "nobody", code=1)
+        with platform.database.tenant(tea.id) as scope:
+            assert [one.actor for one in audit.read(scope) if one.action == "member.adjusted"] == ["operator"] * 2
+        platform.database.dispose()
