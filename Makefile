@@ -7,10 +7,10 @@ STAMP := $(VENV)/.installed
 PACKAGES := core tenants plugins/checkin plugins/orders plugins/points plugins/welcome plugins/winback
 SOURCES := -p threepeat -p threepeat_tenants -p threepeat_checkin -p threepeat_orders -p threepeat_points -p threepeat_welcome -p threepeat_winback
 
-.PHONY: help demo test check format bench bench-road proofs storm docs lock clean
+.PHONY: help demo test test-browser check format bench bench-road proofs storm docs screenshots lock clean
 
 help: ## say what the verbs do
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
 ASSETS := tenants/package-lock.json tenants/hatch_build.py tenants/assets/echarts.js
 
@@ -28,6 +28,11 @@ test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a serve
 	$(MAKE) check
 	$(if $(DATABASE_URL),DATABASE_URL="$(DATABASE_URL)") $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
 
+test-browser: $(STAMP) ## drive the consoles in Chromium, then measure them; ARGS="--screenshots folder"
+	$(BIN)/python tests/browser/prepare.py
+	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
+	$(BIN)/python tests/browser/load.py
+
 check: $(STAMP) ## lint, format, types and import contracts
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -42,7 +47,7 @@ bench: $(STAMP) ## measure throughput side by side, in one run
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 proofs: $(STAMP) ## run the proofs that take minutes: every named place, restores, ten thousand histories
-	$(BIN)/python -m pytest -m long tests/faults tests/restore $(ARGS)
+	$(BIN)/python -m pytest -m long tests/docs tests/faults tests/restore $(ARGS)
 	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards $(ARGS)
 
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
@@ -55,6 +60,9 @@ docs: $(STAMP) ## write the generated reference pages and build the documentatio
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	@echo "docs/_build/html/index.html"
+
+screenshots: $(STAMP) ## make the pictures of the documentation anew, from a demo; ARGS="home tactics" names some
+	$(BIN)/python docs/screenshots.py $(ARGS)
 
 lock: $(STAMP) ## choose new versions of what Threepeat stands on
 	$(BIN)/python -m pip install --quiet uv

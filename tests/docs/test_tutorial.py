@@ -1,4 +1,4 @@
-"""The tutorial works as it stands: its commands are run, and what it shows is what they print."""
+"""Tutorial and how-to guides work as they stand: their commands are run, and what they show is what they print."""
 
 import json
 import os
@@ -17,13 +17,40 @@ import pytest
 
 from threepeat.database.embedded import EmbeddedServer
 
-TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial" / "first-store.md"
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+TUTORIAL = DOCS / "tutorial" / "first-store.md"
+GUIDES = [
+    DOCS / "howto" / f"{name}.md"
+    for name in (
+        "run-the-consoles",
+        "onboard-a-store",
+        "choose-your-three",
+        "look-after-your-members",
+        "work-as-a-team",
+    )
+]
+"""One after the other, on one installation."""
+SERVED = """
+export THREEPEAT_DATA="$PWD/first-store" URL=http://127.0.0.1:8000
+threepeat db start
+threepeat serve --port 8000 --workers 1 2> serve.log &
+until curl -sf $URL/readyz; do sleep 0.2; done
+"""
 PORT = "8000"
 SECONDS = 120
+LONG_SECONDS = 600
 
 RUN = re.compile(r"^<!-- run -->\n```bash\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 SHOWN = re.compile(r"^```(?:json|text)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 CHANGING = re.compile(r'tp_live_\S+|(?<="created_at":")[^"]*')
+FLEETING = re.compile(
+    r"tp_live_[\w…-]+|\d+\.[0-9a-f]{16}\.[\w…-]+|\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d[.\d]*Z?|,\d{4}-\d\d,"
+)
+"""Keys, links, instants and months."""
+PROBLEM = re.compile(r"urn:threepeat:problem:[a-z-]+")
+NEEDS = pytest.mark.skipif(
+    not (shutil.which("bash") and shutil.which("curl")), reason="the pages are written for bash and curl"
+)
 
 
 def free_port():
@@ -60,7 +87,7 @@ def end_group(leader):
                 time.sleep(0.05)
 
 
-def run(script, cwd):
+def run(script, cwd, seconds=SECONDS):
     with (cwd / "out").open("w+", encoding="utf-8") as out:
         with subprocess.Popen(
             ["bash", "-euo", "pipefail", "-c", script],
@@ -73,7 +100,7 @@ def run(script, cwd):
         ) as bash:
             try:
                 with suppress(subprocess.TimeoutExpired):
-                    bash.wait(SECONDS)
+                    bash.wait(seconds)
             finally:
                 code = bash.returncode
                 end_group(bash)
@@ -81,9 +108,7 @@ def run(script, cwd):
         return code, out.read()
 
 
-@pytest.mark.skipif(
-    not (shutil.which("bash") and shutil.which("curl")), reason="the tutorial is written for bash and curl"
-)
+@NEEDS
 def test_the_tutorial_gives_what_it_shows():
     text = TUTORIAL.read_text("utf-8")
     blocks = RUN.findall(text)
@@ -99,3 +124,20 @@ def test_the_tutorial_gives_what_it_shows():
     assert [(one["available"], one["debt"]) for one in balances] == [(128, 0), (99, 0)]
     (history,) = re.findall(r'\{"entries":.*?"next":null\}', printed)
     assert [entry["points"] for entry in json.loads(history)["entries"]] == [-29, 128]
+
+
+@NEEDS
+@pytest.mark.long
+def test_the_guides_give_what_they_show():
+    texts = [guide.read_text("utf-8") for guide in GUIDES]
+    blocks = [RUN.findall(text) for text in texts]
+    assert all(blocks)
+    script = "\n".join([SERVED, *(block for found in blocks for block in found)])
+    with folder() as cwd:
+        code, printed = run(script.replace(PORT, free_port()), cwd, LONG_SECONDS)
+    assert code == 0, printed
+    found = FLEETING.sub("…", printed)
+    shown = [line for text in texts for block in SHOWN.findall(text) for line in block.splitlines()]
+    assert len(shown) > 20
+    assert [line for line in shown if FLEETING.sub("…", line) not in found] == []
+    assert PROBLEM.findall(printed) == PROBLEM.findall("\n".join(shown))

@@ -208,7 +208,7 @@ def test_an_account_ends_its_sessions_and_nobody_elses(consoles):
     end = "/store/tea/account/sessions/{}/end"
     assert mine.post(end.format(other.session.id)).status_code == 404
     assert other.get("/store/tea/account").status_code == 200
-    assert mine.post(end.format(second.session.id)).headers["location"] == "/store/tea/"
+    assert mine.post(end.format(second.session.id)).headers["location"] == "/store/tea/account"
     assert "That session is over." in mine.get("/store/tea/account").text
     assert second.get("/store/tea/account").status_code == 303
     mine.post("/store/tea/account/sessions/end-others")
@@ -229,7 +229,7 @@ def test_a_password_is_changed_by_whoever_knows_it(consoles, person):
     assert 'id="password-error"' in weak.text
     assert second.get("/store/tea/account").status_code == 200
     done = browser.post(change, {"current": PASSWORD, "password": "moss river plum 4 gates"})
-    assert done.headers["location"] == "/store/tea/"
+    assert done.headers["location"] == "/store/tea/account"
     assert "Your password is changed" in browser.get("/store/tea/account").text
     assert second.get("/store/tea/account").status_code == 303
     assert sign_in(consoles.guest()).status_code == 422
