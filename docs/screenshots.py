@@ -184,9 +184,9 @@ def onboard(studio: Studio) -> None:
 
 def choose(studio: Studio) -> None:
     """A merchant looks at the figures, swaps, sets, and plans a bonus day."""
-    for width, name, most in ((DESKTOP, "home", 900), (PHONE, "home-phone", 812)):
-        page = studio.signed_in(width, TEA, "owner@tea-house.example")
-        studio.take(page, name, most=most)
+    page = studio.signed_in(DESKTOP, TEA, "owner@tea-house.example")
+    studio.take(page, "home", most=900)
+    page = studio.signed_in(PHONE, TEA, "owner@tea-house.example")
     go(page, f"{TEA}/tactics")
     studio.take(page, "tactics", most=1200)
     go(page, f"{TEA}/tactics/points/settings")

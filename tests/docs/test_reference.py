@@ -214,6 +214,23 @@ def test_a_link_that_leads_nowhere_is_found(tmp_path):
     assert broken_links(file) == ["b.md", "deep/e.md"]
 
 
+def picture_faults(folder, texts):
+    shown = {Path(target).name for text in texts for target in LINK.findall(text)}
+    pictures = sorted(folder.glob("*.png"))
+    faults = [f"{picture.name} is shown nowhere" for picture in pictures if picture.name not in shown]
+    return faults + [f"{picture.name} is large" for picture in pictures if picture.stat().st_size > 150_000]
+
+
+def test_every_picture_is_shown_and_small():
+    assert picture_faults(DOCS / "images", [file.read_text("utf-8") for file in documents()]) == []
+
+
+def test_a_picture_that_is_shown_nowhere_or_large_is_found(tmp_path):
+    (tmp_path / "a.png").write_bytes(bytes(150_001))
+    (tmp_path / "b.png").write_bytes(b"")
+    assert picture_faults(tmp_path, ["![a](../images/a.png)"]) == ["b.png is shown nowhere", "a.png is large"]
+
+
 def decision_faults(folder):
     listed = re.findall(r"^(\d{4}-\S+)$", (folder / "index.md").read_text("utf-8"), re.MULTILINE)
     there = sorted(file.stem for file in folder.glob("[0-9]*.md"))

@@ -259,9 +259,7 @@ def _look_up(opened: OpenTenant, found: Sequence[Followed]) -> _Known:
             gifts.setdefault((row.plugin, row.cause), []).append(Gift(row.kind, row.amount, row.revoked))
         for row in scope.run(CAUSED, oldest=min(positions), **asked):
             plugin = row.source.removeprefix("plugin:")
-            caused.setdefault((plugin, row.cause), []).append(
-                Caused(row.position, row.type, _only(row.numbers))
-            )
+            caused.setdefault((plugin, row.cause), []).append(Caused(row.position, row.type, _only(row.numbers)))
     return _Known(
         letters={(row.plugin, row.position): row for row in scope.run(LETTERS, positions=positions)},
         cursors={row.plugin: row for row in scope.run(CURSORS)},

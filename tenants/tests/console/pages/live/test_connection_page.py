@@ -7,7 +7,9 @@ from sqlalchemy import text
 from threepeat.tenancy import keys
 
 SCRIPT = "<script>alert(1)</script>"
-REFUSE = text("INSERT INTO core.refusal (tenant_id, type, verdict, detail) VALUES (:tenant, :type, 'invalid', :field)")
+REFUSE = text(
+    "INSERT INTO core.refusal (tenant_id, type, verdict, detail) VALUES (:tenant, :type, 'invalid', :field)"
+)
 KEY = re.compile(r"tp_live_\d+_[0-9a-f]{12}_[\w-]{43}")
 
 
@@ -69,7 +71,10 @@ def test_only_owners_make_keys(shop, make_shop):
     assert "opens nothing any more" in other.follow(f"/connection/keys/{key.id}/revoke")
     assert "till" not in other.get("/connection")
     assert [one.id for one in standing(shop)] == [key.id]
-    assert shop.owner.post(f"{shop.root}/connection/keys", {"name": "x", "scopes": "read"}, csrf=False).status_code == 403
+    assert (
+        shop.owner.post(f"{shop.root}/connection/keys", {"name": "x", "scopes": "read"}, csrf=False).status_code
+        == 403
+    )
 
 
 def test_what_came_in_and_what_did_not_is_told(shop, queries):
@@ -96,7 +101,14 @@ def test_what_came_in_and_what_did_not_is_told(shop, queries):
 
 def test_events_are_explained_for_the_tactics_that_are_on(shop, make_shop):
     page = shop.get("/connection")
-    for words in ("order.paid", "Order paid", "visit.made", "money, in the smallest unit", "currency code", "Parrot"):
+    for words in (
+        "order.paid",
+        "Order paid",
+        "visit.made",
+        "money, in the smallest unit",
+        "currency code",
+        "Parrot",
+    ):
         assert words in page, words
     assert "points.earned" not in page
     assert "No tactic is on" in make_shop().get("/connection")

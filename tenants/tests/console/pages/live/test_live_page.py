@@ -13,13 +13,19 @@ from threepeat_tenants.accounts import sessions
 from threepeat_tenants.console import streams
 
 SCRIPT = "<script>alert(1)</script>"
-REFUSE = text("INSERT INTO core.refusal (tenant_id, type, verdict, detail) VALUES (:tenant, :type, 'invalid', :field)")
+REFUSE = text(
+    "INSERT INTO core.refusal (tenant_id, type, verdict, detail) VALUES (:tenant, :type, 'invalid', :field)"
+)
 
 
 def fates(page):
     """What became of the newest event, by tactic."""
     first = page.split('<li class="line')[1]
-    return dict(re.findall(r"<li(?: class=\"idle\")?><b>([^<]+)</b>.*?<span class=\"badge[^>]*>([^<]+)</span>", first, re.DOTALL))
+    return dict(
+        re.findall(
+            r"<li(?: class=\"idle\")?><b>([^<]+)</b>.*?<span class=\"badge[^>]*>([^<]+)</span>", first, re.DOTALL
+        )
+    )
 
 
 def test_an_event_is_followed_from_its_arrival_to_its_effects(shop):
@@ -71,7 +77,11 @@ def test_who_gets_nothing_is_told_why(make_shop):
         other = next(name for name in names if gate(found[name]) and name != free)
         until = Suspension(scope.now.replace(year=scope.now.year + 1), "checked")
         members.change(scope, found[other], suspension=until, by="test")
-    for name, fate in ((held, "Comparison group: nothing given"), (free, "Done"), (other, "Member is suspended: nothing given")):
+    for name, fate in (
+        (held, "Comparison group: nothing given"),
+        (free, "Done"),
+        (other, "Member is suspended: nothing given"),
+    ):
         shop.order(name)
         shop.drain()
         assert fates(shop.get("/live")) == {"Points": fate}

@@ -9,7 +9,9 @@ from threepeat_tenants import preview
 
 from .toys import PARROT, SCRIPT
 
-EVENTS = text("SELECT type, source FROM core.event WHERE tenant_id = :tenant AND source = 'preview' ORDER BY position")
+EVENTS = text(
+    "SELECT type, source FROM core.event WHERE tenant_id = :tenant AND source = 'preview' ORDER BY position"
+)
 EXEMPT = text("SELECT m.exempt FROM core.member m WHERE m.tenant_id = :tenant")
 
 
@@ -41,7 +43,15 @@ def test_a_test_member_is_in_no_comparison_group_and_made_once(begun):
 
 def test_answers_are_shown_in_words(begun):
     page = begun.get("/preview")
-    for words in ("My points", "Available", "CN¥1,234.56", "1,234 points", "Jan 2, 2026 11:04", "part 9", "and 2 more"):
+    for words in (
+        "My points",
+        "Available",
+        "CN¥1,234.56",
+        "1,234 points",
+        "Jan 2, 2026 11:04",
+        "part 9",
+        "and 2 more",
+    ):
         assert words in page, words
     # A route that fails leaves the others standing; one that needs more is not asked.
     assert "/v1/me/parrot/broken</code> · 500" in page

@@ -17,6 +17,6 @@ def test_every_type_of_the_catalogue_has_a_name_of_its_own(crowded, locale):
 
 def test_a_plugins_own_event_is_named_after_it_and_a_strange_one_by_itself(crowded):
     page = Page(console=crowded, request=None, locale="zh-CN")
-    assert vocabulary.event(page, "points.earned") == "积分: earned"
+    assert vocabulary.event(page, "points.earned") == "积分：已获得"
     assert vocabulary.event(page, "nobody.did_it") == "nobody.did_it"
     assert vocabulary.event(page, "") == ""
