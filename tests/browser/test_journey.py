@@ -263,7 +263,7 @@ def bonus_day(one):
     with one.visitor.watch.expecting(422):
         one.press("Save")
     one.look("item-refused")
-    one.field("Name", "points").fill("Rainy days")
+    one.field("Name", "points").fill("Rain")
     one.field("Last day", "points").fill((today + timedelta(days=1)).isoformat())
     one.press("Save")
     one.look("item-draft")

@@ -12,7 +12,8 @@ from threepeat.tenancy.errors import NotFound
 
 PLANT = text("""
     INSERT INTO core.event (tenant_id, position, source, id, type, member_id, occurred_at, cause, data)
-    VALUES (:tenant, :position, 'plugin:points', :id, 'points.earned', :member, now(), :cause, CAST(:data AS jsonb))
+    VALUES (:tenant, :position, 'plugin:points', :id, 'points.earned', :member, now(), :cause,
+            CAST(:data AS jsonb))
 """)
 GIVE = text("""
     INSERT INTO core.reward (tenant_id, plugin, key, member_id, kind, rule, amount, cost, month, granted_at, cause)

@@ -56,7 +56,7 @@ def test_nobody_gives_away_what_they_lack(client, tenant, make_key, manager):
     assert client.get("/v1/keys").status_code == 401
 
 
-def test_another_stores_keys_are_not_there(client, tenant, other_tenant, make_key, manager):
+def test_another_stores_keys_are_not_there(client, other_tenant, make_key, manager):
     theirs = make_key(other_tenant, "manage")
     key_id = theirs.split("_")[3]
     assert client.post(f"/v1/keys/{key_id}/revoke", headers=bearer(manager)).status_code == 404
@@ -69,7 +69,8 @@ def test_another_stores_keys_are_not_there(client, tenant, other_tenant, make_ke
     [
         {}, {"name": "x"}, {"name": "", "scopes": ["read"]}, {"name": "x" * 101, "scopes": ["read"]},
         {"name": "x", "scopes": []}, {"name": "x", "scopes": ["all"]}, {"name": "x", "scopes": ["read"] * 9},
-        {"name": "a\0", "scopes": ["read"]}, {"name": 1, "scopes": "read"}, {"name": "x", "scopes": ["read"], "z": 1},
+        {"name": "a\0", "scopes": ["read"]}, {"name": 1, "scopes": "read"},
+        {"name": "x", "scopes": ["read"], "z": 1},
     ],
 )  # fmt: skip
 def test_a_wrong_request_names_the_field(client, manager, body):

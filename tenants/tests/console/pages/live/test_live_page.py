@@ -168,7 +168,8 @@ def stream(shop, who=None):
     return browser.http.stream("GET", f"{shop.root}/live/stream", headers={"Cookie": cookie})
 
 
-def test_a_stream_hints_at_what_is_new(shop, quick):
+@pytest.mark.usefixtures("quick")
+def test_a_stream_hints_at_what_is_new(shop):
     with stream(shop) as answer:
         assert answer.headers["content-type"].startswith("text/event-stream")
         assert answer.headers["cache-control"] == "no-store"
@@ -185,13 +186,15 @@ def test_a_stream_hints_at_what_is_new(shop, quick):
         assert "event: over" in [next(lines) for _ in range(2)]
 
 
-def test_a_stream_ends_by_itself(shop, quick, monkeypatch):
+@pytest.mark.usefixtures("quick")
+def test_a_stream_ends_by_itself(shop, monkeypatch):
     monkeypatch.setattr(streams, "LONGEST", 0.05)
     with stream(shop) as answer:
         assert list(answer.iter_lines())[-3:-1] == ["event: over", "data: time"]
 
 
-def test_only_so_many_watch_at_once_and_who_leaves_makes_room(shop, quick, monkeypatch):
+@pytest.mark.usefixtures("quick")
+def test_only_so_many_watch_at_once_and_who_leaves_makes_room(shop, monkeypatch):
     monkeypatch.setattr(streams, "MOST_OF_STORE", 1)
     monkeypatch.setattr(streams, "QUIET", 0.0)
     with stream(shop) as first:

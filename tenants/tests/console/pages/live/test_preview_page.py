@@ -45,7 +45,7 @@ def test_answers_are_shown_in_words(begun):
     page = begun.get("/preview")
     for words in (
         "My points",
-        "Available",
+        "Points to spend",
         "CN¥1,234.56",
         "1,234 points",
         "Jan 2, 2026 11:04",
@@ -68,14 +68,14 @@ def test_an_order_makes_points_grow_and_a_refund_takes_them(begun):
     begun.drain()
     assert sent(begun) == ["order.paid"]
     page = begun.get("/preview")
-    assert re.search(r"<dt>Available</dt>\s*<dd>64</dd>", page)
+    assert re.search(r"<dt>Points to spend</dt>\s*<dd>64</dd>", page)
     assert "Points: earned <b>64</b>" in page
     for _ in range(2):
         begun.owner.post(f"{begun.root}/preview/refund")
     begun.drain()
     assert sent(begun) == ["order.paid", "order.refunded"]
     page = begun.get("/preview")
-    assert re.search(r"<dt>Available</dt>\s*<dd>0</dd>", page)
+    assert re.search(r"<dt>Points to spend</dt>\s*<dd>0</dd>", page)
     assert "Refund it" not in page
     assert "no test order that could be refunded" in begun.post("/preview/refund", status=409)
     assert begun.trail().count((begun.by, "preview.sent")) == 3
@@ -158,7 +158,7 @@ def test_the_test_member_is_erased_with_one_button_and_comes_back(begun):
     assert "There is no test member yet" in begun.post("/preview/order", {"order.total": "1"}, status=409)
     begun.post("/preview/erase")  # nothing is left to erase
     begun.follow("/preview/member")
-    assert re.search(r"<dt>Available</dt>\s*<dd>0</dd>", begun.get("/preview"))
+    assert re.search(r"<dt>Points to spend</dt>\s*<dd>0</dd>", begun.get("/preview"))
 
 
 def test_everybody_has_their_own_and_others_have_none(begun, make_shop):

@@ -66,7 +66,7 @@ class Parrot(Plugin[PluginSettings]):
     def greet(self, ctx, visits):
         ctx.grant("points", [Grant(one.member, 7, "greeting", one) for one in visits])
 
-    def choke(self, ctx, found):
+    def choke(self, ctx, found):  # noqa: ARG002 - what it is given
         raise ValueError("it is stuck")
 
     def last(self, ctx) -> Said:
@@ -86,7 +86,7 @@ class Parrot(Plugin[PluginSettings]):
         self.said[ctx.member] += 1
         return words
 
-    def refuse(self, ctx) -> int:
+    def refuse(self, ctx) -> int:  # noqa: ARG002 - what it is given
         raise Refused(SCRIPT, code="too-much")
 
 
