@@ -7,18 +7,29 @@ from sqlalchemy import text
 
 from threepeat.events import following
 from threepeat.events.following import END
+from threepeat.plugins import Registry
+from threepeat.sdk import Manifest, Plugin, PluginSettings
 from threepeat.tenancy import members
 from threepeat.tenancy.errors import NotFound
 
 PLANT = text("""
     INSERT INTO core.event (tenant_id, position, source, id, type, member_id, occurred_at, cause, data)
-    VALUES (:tenant, :position, 'plugin:points', :id, 'points.earned', :member, now(), :cause,
-            CAST(:data AS jsonb))
+    VALUES (:tenant, 2, 'plugin:toy', 'x', 'toy.made', :member, now(), 1, CAST(:data AS jsonb))
 """)
 GIVE = text("""
     INSERT INTO core.reward (tenant_id, plugin, key, member_id, kind, rule, amount, cost, month, granted_at, cause)
-    VALUES (:tenant, 'points', :key, :member, 'points', 'toy', 5, 0, DATE '2026-01-01', now(), :cause)
+    VALUES (:tenant, 'toy', :key, :member, 'toy', 'toy', 5, 0, DATE '2026-01-01', now(), :cause)
 """)
+
+
+class Toy(Plugin[PluginSettings]):
+    manifest = Manifest(id="toy", kind="tactic", title="Toy", summary="A toy.")
+    settings_model = PluginSettings
+
+
+@pytest.fixture(scope="module")
+def registry():
+    return Registry.load([("toy", Toy())])
 
 
 def follow(platform, tenant, **more):
@@ -31,11 +42,11 @@ def test_two_stores_never_meet(platform, tenant, other_tenant, send):
         send(owner, "visit.made", "ann")
     with platform.database.tenant(other_tenant.id) as scope:
         member = members.find(scope, "ann")
-        scope.run(PLANT, position=2, id="x", member=member, cause=1, data='{"points": 3}')
+        scope.run(PLANT, member=member, data='{"points": 3}')
         scope.run(GIVE, key="a" * 32, member=member, cause=1)
     [theirs] = [one for one in follow(platform, other_tenant) if one.position == 1]
     [outcome] = theirs.outcomes
-    assert [(gift.kind, gift.amount) for gift in outcome.gifts] == [("points", 5)]
+    assert [(gift.kind, gift.amount) for gift in outcome.gifts] == [("toy", 5)]
     assert [(one.position, one.number) for one in outcome.caused] == [(2, 3)]
     [mine] = follow(platform, tenant)
     assert mine.outcomes == ()
@@ -54,7 +65,7 @@ def test_two_stores_never_meet(platform, tenant, other_tenant, send):
 def test_only_a_single_whole_number_is_told(platform, tenant, send, data, number):
     send(tenant, "visit.made", "ann")
     with platform.database.tenant(tenant.id) as scope:
-        scope.run(PLANT, position=2, id="x", member=members.find(scope, "ann"), cause=1, data=data)
+        scope.run(PLANT, member=members.find(scope, "ann"), data=data)
     assert follow(platform, tenant)[1].outcomes[0].caused[0].number == number
 
 
