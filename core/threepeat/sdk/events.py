@@ -62,10 +62,12 @@ class Event(Struct, frozen=True, kw_only=True, gc=False):
     """Base of all events.
 
     Subclasses set `type` and, where it is not the shop's server, `senders`. `about_member` is false for
-    facts that concern nobody in particular; all others need a subject.
+    facts that concern nobody in particular; all others need a subject. `title` is what merchants read after the
+    plugin's name, such as `_("earned")`.
     """
 
     type: ClassVar[str] = ""
+    title: ClassVar[str] = ""
     senders: ClassVar[frozenset[Sender]] = SERVER
     about_member: ClassVar[bool] = True
 

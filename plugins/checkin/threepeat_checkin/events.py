@@ -4,6 +4,7 @@ from datetime import date
 from typing import ClassVar
 
 from threepeat.sdk.events import PLUGIN, Event, Sender
+from threepeat.sdk.wording import _
 
 
 class CheckinDone(Event, frozen=True, kw_only=True):
@@ -13,6 +14,7 @@ class CheckinDone(Event, frozen=True, kw_only=True):
     """
 
     type: ClassVar[str] = "checkin.done"
+    title: ClassVar[str] = _("done")
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
     day: date

@@ -3,6 +3,7 @@
 from typing import ClassVar
 
 from threepeat.sdk.events import PLUGIN, Event, Instant, Sender
+from threepeat.sdk.wording import _
 
 
 class PackReceived(Event, frozen=True, kw_only=True):
@@ -12,6 +13,7 @@ class PackReceived(Event, frozen=True, kw_only=True):
     """
 
     type: ClassVar[str] = "welcome.received"
+    title: ClassVar[str] = _("received")
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
     second_until: Instant | None = None

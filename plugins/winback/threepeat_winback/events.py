@@ -3,12 +3,14 @@
 from typing import ClassVar
 
 from threepeat.sdk.events import PLUGIN, Amount, Count, Event, Id, Instant, Sender
+from threepeat.sdk.wording import _
 
 
 class Offered(Event, frozen=True, kw_only=True):
     """A sleeping member was promised a reward for an order until an instant."""
 
     type: ClassVar[str] = "winback.offered"
+    title: ClassVar[str] = _("offered")
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
     kind: Id
@@ -20,6 +22,7 @@ class Returned(Event, frozen=True, kw_only=True):
     """A woken member ordered while the offer lived."""
 
     type: ClassVar[str] = "winback.returned"
+    title: ClassVar[str] = _("returned")
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
     order_id: Id

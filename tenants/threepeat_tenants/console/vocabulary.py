@@ -51,5 +51,7 @@ def event(page: Page, kind: str) -> str:
     if plugin not in registry or not rest:
         return kind
     title = page.say_plugin(plugin, registry[plugin].manifest.title)
-    what = page.say_plugin(plugin, rest.replace("_", " ").replace(".", " "))
+    known = page.platform.catalogue.classes.get(kind)
+    plain = rest.replace("_", " ").replace(".", " ")
+    what = page.say_plugin(plugin, known.title if known is not None and known.title else plain)
     return page.say(_("{title}: {what}", title=title, what=what))
