@@ -1,10 +1,14 @@
 """Logs of a test run: plain tracebacks, without local variables."""
 
 import logging
+import os
 from collections.abc import Iterator
 
 import pytest
 import structlog
+
+# Tables are as wide as they need to be, whoever looks.
+os.environ["COLUMNS"] = "250"
 
 structlog.configure(
     processors=[
