@@ -68,7 +68,11 @@ def filled(model):
     """The least body that a pydantic model takes."""
     kinds = {"string": "x", "integer": 1, "number": 1, "boolean": True, "array": [], "object": {}}
     schema = model.model_json_schema()
-    return {name: kinds.get(schema["properties"][name].get("type"), "x") for name in schema.get("required", ())}
+    wanted = {name: schema["properties"][name] for name in schema.get("required", ())}
+    return {
+        name: "2026-01-01" if one.get("format") == "date" else kinds.get(one.get("type"), "x")
+        for name, one in wanted.items()
+    }
 
 
 def holding(stand, member):
