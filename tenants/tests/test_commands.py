@@ -28,6 +28,13 @@ def threepeat(cluster, tmp_path):
         yield run
 
 
+def test_loading_the_commands_loads_nothing_that_counts():
+    """A server or worker first says that its processes count together; the library reads that once."""
+    script = "import sys, threepeat.cli.app, threepeat_tenants.commands; print('prometheus_client' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout == "False\n"
+
+
 def test_a_tenant_is_made_listed_and_its_tactic_switched_and_set(threepeat):
     made = threepeat("tenant", "create", "tea", "--name", "Tea House", "--enable", "points")
     assert re.search(r"^tp_live_1_[0-9a-f]{12}_\S{43}$", made, re.MULTILINE)

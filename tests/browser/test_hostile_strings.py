@@ -16,12 +16,15 @@ from watching import DESKTOP
 from threepeat.events.stores import open_store
 from threepeat_tenants.operating import plans, suspension
 
-sys.path.insert(0, str(SITES / "hostile"))
-
-from threepeat_hostile.corpus import Strings
-from threepeat_hostile.plugin import strings as declared
-
 SITE = SITES / "hostile"
+
+# Only for the import: whoever looks for plugins while it stands in the path finds this one installed.
+sys.path.insert(0, str(SITE))
+try:
+    from threepeat_hostile.corpus import Strings
+    from threepeat_hostile.plugin import strings as declared
+finally:
+    sys.path.remove(str(SITE))
 
 HARM = """
 () => {

@@ -218,13 +218,7 @@ def differences(connection: Connection, schema: str, metadata: MetaData) -> list
             "compare_server_default": True,
         },
     )
-    # A default for old rows and a comment stand in the database alone.
-    apart = {"modify_default", "modify_comment"}
-    found: list[Any] = [
-        one
-        for one in compare_metadata(context, metadata)
-        if not (isinstance(one, list) and {change[0] for change in one} <= apart)
-    ]
+    found: list[Any] = list(compare_metadata(context, metadata))
     stored = {
         (table, check["name"])
         for (_, table), checks in inspect(connection).get_multi_check_constraints(schema).items()

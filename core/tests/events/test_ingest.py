@@ -245,6 +245,33 @@ def test_a_value_that_the_database_refuses_makes_its_item_invalid_and_no_other(
     assert "bad" not in {row.id for row in stored(platform, tenant)}
 
 
+def test_a_repeat_is_judged_by_what_stands_in_the_log_and_not_by_a_neighbour_that_does_not(
+    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+) -> None:
+    """Somebody else's event came in between under the key of both: the neighbour is no measure."""
+    told = items(event("a", subject="other"), event("a"), event("a", subject="other"), event("b"))
+    appended(url, tenant, items(event("a")), told)
+    assert [item.verdict for item in told] == ["conflict", "duplicate", "conflict", "accepted"]
+    assert_gapless(platform, tenant, 2)
+
+
+def test_a_repeat_of_what_was_refused_is_no_duplicate(
+    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+) -> None:
+    """A sender drops what is called a duplicate, so the log must have it."""
+    bad = with_data("a", '{"page":"p","x":1e200000}')
+    (told,) = appended(url, tenant, items(bad, bad, event("a"), event("a"), event("a", subject="other"), bad))
+    assert [item.verdict for item in told] == [
+        "invalid",
+        "invalid",
+        "accepted",
+        "duplicate",
+        "conflict",
+        "conflict",
+    ]
+    assert_gapless(platform, tenant, 1)
+
+
 def test_several_refused_values_among_repeats_are_found_one_by_one(
     platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
 ) -> None:

@@ -434,10 +434,13 @@ def test_metrics_speak_for_all_processes_also_for_those_that_died(place):
         wait_until(lambda: place.effects(cake) == once(1, 2, 3))
         place.visits(tea, "leave")
         wait_until(lambda: place.effects(tea) == once(1))
-        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
-            text = answer.read().decode()
-    assert 'threepeat_events_handled_total{plugin="trouble"} 4.0' in text
-    assert 'threepeat_worker_ended_total{plugin="trouble",reason="died"} 1.0' in text
+
+        def told(line):
+            with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=10) as answer:
+                return line in answer.read().decode()
+
+        wait_until(lambda: told('threepeat_events_handled_total{plugin="trouble"} 4.0'))
+        wait_until(lambda: told('threepeat_worker_ended_total{plugin="trouble",reason="died"} 1.0'))
 
 
 SCRIPT = """

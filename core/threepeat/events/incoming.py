@@ -65,6 +65,7 @@ class Item:
         reason: Why it is invalid or in conflict, for people; begins with the field.
         timed: The sender gave the time; without one, a retry cannot repeat it.
         position: Where it stands in the log.
+        first: The earlier item of its batch under the same key, which it was judged by.
     """
 
     index: int
@@ -78,6 +79,7 @@ class Item:
     timed: bool = True
     data: str = "{}"
     position: int | None = None
+    first: "Item | None" = None
 
     def refuse(self, verdict: Verdict, reason: str) -> "Item":
         """Give it a verdict other than accepted."""
@@ -171,7 +173,6 @@ def read(
         now: The moment of arrival.
         subject: The calling member's external id, which every item's subject is set to.
     """
-    seen: dict[tuple[str, str], Item] = {}
     items: list[Item] = []
     for index, raw in enumerate(raws):
         item = Item(index)
@@ -182,11 +183,34 @@ def read(
             item.refuse(Verdict.INVALID, "data: nested too deeply")
         except msgspec.DecodeError as error:
             item.refuse(Verdict.INVALID, _where(str(error), item))
+    _judge_repeats(items)
+    return items
+
+
+def _judge_repeats(items: Iterable[Item]) -> None:
+    """Judge each accepted item by the first that has its key."""
+    seen: dict[tuple[str, str], Item] = {}
+    for item in items:
         if item.verdict is Verdict.ACCEPTED:
             first = seen.setdefault((item.source, item.id), item)
             if first is not item:
+                item.first = first
                 judge(item, first, same_data=_same_json(item.data, first.data))
-    return items
+
+
+def reopen(items: Iterable[Item]) -> list[Item]:
+    """Accept again what was judged by an item of its batch that did not get into the log itself.
+
+    Returns:
+        What now wants to be appended: all repeats of an event that the log already had, which it will judge,
+        and of each key that it has not the first repeat.
+    """
+    again = [item for item in items if item.first is not None and item.first.verdict is not Verdict.ACCEPTED]
+    unknown = [item for item in again if item.first is not None and item.first.position is None]
+    for item in again:
+        item.verdict, item.reason, item.first = Verdict.ACCEPTED, "", None
+    _judge_repeats(unknown)
+    return [item for item in again if item.verdict is Verdict.ACCEPTED]
 
 
 def judge(item: Item, first: Item, *, same_data: bool) -> None:

@@ -19,7 +19,7 @@ from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
 from threepeat.database.faults import fault_point
-from threepeat.events.incoming import Item, Verdict, judge
+from threepeat.events.incoming import Item, Verdict, judge, reopen
 from threepeat.sdk.events import ConsentChanged
 from threepeat.tenancy import consents, members, tombstones
 from threepeat.tenancy.consents import Statement
@@ -115,11 +115,12 @@ async def append(
     """
     batch = _Batch(connection, keyring, tenant_id)
     accepted = [item for item in items if item.verdict is Verdict.ACCEPTED]
-    if accepted:
+    while accepted:
         try:
             await batch.append(accepted)
         except UNSTORABLE as error:
             await _narrow(batch, accepted, error)
+        accepted = reopen(items)
     return Appended(items)
 
 

@@ -2,7 +2,7 @@
 
 from datetime import date, datetime
 
-from sqlalchemy import CheckConstraint, Index, MetaData, text
+from sqlalchemy import CheckConstraint, Index, MetaData, false, text
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from threepeat.sdk.models import DELETE, TenantOwned, personal
@@ -60,7 +60,7 @@ class Reward(Base):
     kind: Mapped[str]
     amount: Mapped[int]
     state: Mapped[str]
-    merged: Mapped[bool]
+    merged: Mapped[bool] = mapped_column(server_default=false())
 
 
 class MakeUp(Base):

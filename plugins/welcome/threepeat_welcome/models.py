@@ -76,16 +76,16 @@ class Gift(Base):
 
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     member_id: Mapped[int]
-    part: Mapped[str]
+    part: Mapped[str] = mapped_column(server_default="pack")
     number: Mapped[int]
     kind: Mapped[str]
     amount: Mapped[int]
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="missed")
     reward_key: Mapped[str | None]
     order_id: Mapped[str | None]
-    order_total: Mapped[int]
+    order_total: Mapped[int] = mapped_column(server_default="0")
     paid_at: Mapped[datetime | None]
-    taken: Mapped[int]
+    taken: Mapped[int] = mapped_column(server_default="0")
     decided_at: Mapped[datetime]
 
 

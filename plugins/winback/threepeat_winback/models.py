@@ -42,7 +42,7 @@ class Activity(Base):
     last_at: Mapped[datetime]
     bought: Mapped[bool]
     looked_at: Mapped[datetime | None]
-    offers: Mapped[int]
+    offers: Mapped[int] = mapped_column(server_default="0")
 
 
 class Offer(Base):
@@ -73,13 +73,13 @@ class Offer(Base):
     until: Mapped[datetime]
     kind: Mapped[str]
     amount: Mapped[int]
-    state: Mapped[str]
+    state: Mapped[str] = mapped_column(server_default="open")
     order_id: Mapped[str | None]
-    order_total: Mapped[int]
+    order_total: Mapped[int] = mapped_column(server_default="0")
     paid_at: Mapped[datetime | None]
     reward_key: Mapped[str | None]
-    cost: Mapped[int]
-    taken: Mapped[int]
+    cost: Mapped[int] = mapped_column(server_default="0")
+    taken: Mapped[int] = mapped_column(server_default="0")
 
 
 class Refund(Base):

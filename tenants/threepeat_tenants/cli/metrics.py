@@ -9,7 +9,6 @@ from rich.table import Table
 
 from threepeat.events import metrics
 from threepeat.events.metrics import Reported
-from threepeat.http.metrics import view
 from threepeat.sdk.context import Store
 from threepeat.sdk.metrics import Period
 from threepeat_tenants.console.charts import Chart, Charts
@@ -33,6 +32,9 @@ def show_metrics(
     as_json: Annotated[bool, typer.Option("--json", help="As the API answers it.")] = False,
 ) -> None:
     """Show what the plugins of a tenant report that are on, or closing."""
+    # Late: a worker chooses how its processes count before anything that counts is loaded.
+    from threepeat.http.metrics import view  # noqa: PLC0415
+
     with inside(slug) as (platform, tenant, scope):
         opened = platform.inside(scope, tenant)
         if as_json:

@@ -5,7 +5,7 @@ from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from hypothesis import HealthCheck, Phase, settings
+from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -78,7 +78,7 @@ class Machine(RuleBasedStateMachine):
 
     @initialize()
     def begin(self):
-        self.shop = type(self).open_shop()
+        self.shop = self.open_shop()
         self.shop.save(expires_after_days=LIFE)
         self.shop.save("giver", monthly_budget=BUDGET)
         self.shop.at(START)
@@ -207,18 +207,58 @@ def test_any_sequence_comes_to_what_a_simple_model_says(open_shop):
     run(open_shop, max_examples=int(os.environ.get("SEQUENCES", "50")))
 
 
-@pytest.mark.parametrize(
-    ("statement", "right", "wrong"),
-    [
-        ("spend", "ORDER BY expires_at NULLS LAST", "ORDER BY expires_at DESC"),
-        ("spend", "AND (expires_at IS NULL OR expires_at > core.now())", ""),
-        ("settle", "SET debt = g.debt", "SET debt = a.debt"),
-    ],
-    ids=["latest-first", "expired-too", "debt-stays"],
-)
-def test_the_model_sees_a_statement_that_is_wrong(open_shop, platform, monkeypatch, statement, right, wrong):
+class Sole:
+    """Draws from what there is only one of."""
+
+    @staticmethod
+    def draw(strategy):
+        (one,) = strategy.elements
+        return one
+
+
+def latest_first(machine):
+    machine.grant("ann", 10)
+    machine.wait(1)
+    machine.grant("ann", 20)
+    machine.spend("ann", 1)
+
+
+def expired_too(machine):
+    machine.grant("ann", 10)
+    machine.wait(4)
+    machine.wait(1)
+    machine.grant("ann", 20)
+    machine.spend("ann", 1)
+
+
+def debt_stays(machine):
+    machine.order("ann", 20)
+    machine.spend("ann", 4)
+    machine.refund(Sole, 20)
+    machine.grant("ann", 30)
+
+
+PLANTED = {
+    latest_first: ("spend", "ORDER BY expires_at NULLS LAST", "ORDER BY expires_at DESC"),
+    expired_too: ("spend", "AND (expires_at IS NULL OR expires_at > core.now())", ""),
+    debt_stays: ("settle", "SET debt = g.debt", "SET debt = a.debt"),
+}
+
+
+@pytest.mark.parametrize("steps", PLANTED, ids=lambda steps: steps.__name__)
+def test_the_model_sees_a_statement_that_is_wrong(open_shop, platform, monkeypatch, steps):
+    def take():
+        machine = Machine()
+        machine.open_shop = open_shop
+        machine.begin()
+        steps(machine)
+        machine.the_store_is_what_the_model_says()
+        machine.teardown()
+
+    take()
+    statement, right, wrong = PLANTED[steps]
     found = str(platform.statements["points"][statement])
     assert right in found
     monkeypatch.setitem(platform.statements["points"], statement, text(found.replace(right, wrong)))
     with pytest.raises(AssertionError):
-        run(open_shop, max_examples=300, phases=[Phase.generate])
+        take()
