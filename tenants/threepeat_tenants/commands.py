@@ -237,7 +237,7 @@ def set_settings(
             changes[name] = value
     with inside(slug) as (platform, tenant, scope):
         before = switches.activations(scope).get(tactic)
-        shown, _ = switches.visible_settings(platform.registry, tactic, before)
+        shown, _ = platform.visible_settings(tenant, tactic, before)
         saved = switches.save_settings(
             scope,
             tenant,
@@ -250,7 +250,7 @@ def set_settings(
             monthly_budget=None if no_budget else UNCHANGED if budget is None else budget,
             by=BY,
         )
-        shown, secrets = switches.visible_settings(platform.registry, tactic, saved)
+        shown, secrets = platform.visible_settings(tenant, tactic, saved)
     typer.echo(orjson.dumps(shown, option=orjson.OPT_INDENT_2).decode())
     for name, is_set in secrets.items():
         typer.echo(f"{name}: {'set' if is_set else 'not set'}")

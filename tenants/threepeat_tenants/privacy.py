@@ -24,7 +24,7 @@ from threepeat_tenants.opening import BY, Slug, found, inside
 
 console = Console(stderr=True)
 
-member_app = typer.Typer(help="Find, show, adjust, export and erase members.", no_args_is_help=True)
+member_app = typer.Typer(help="Find, show, change, export and erase members.", no_args_is_help=True)
 receipt_app = typer.Typer(help="Check what an erasure did.", no_args_is_help=True)
 
 Member = Annotated[str, typer.Argument(metavar="MEMBER", help="The shop's own id of the member.")]

@@ -238,7 +238,7 @@ def swap_and_back(one, installed, tenant):
     assert SECRET not in one.page.content()
     with installed.platform.database.tenant(tenant.id) as scope:
         found = switches.activations(scope)["courier"]
-        values, secrets = switches.visible_settings(installed.platform.registry, "courier", found)
+        values, secrets = installed.platform.visible_settings(tenant, "courier", found)
     assert values["parcels"] == 9
     assert secrets["token"]
     one.go("Tactics")

@@ -101,6 +101,13 @@ def make(tmp_path, monkeypatch):
     return build
 
 
+def test_numbers_are_written_as_each_language_writes_them(make):
+    plugin = make(CATALOGUE)
+    many = ngettext("{n} stamp of {who}", "{n} stamps of {who}", 139_556, n=139_556, who="2026")
+    assert str(many) == "139,556 stamps of 2026"
+    assert translate(plugin, many, "zh-CN") == "2026的 139,556 枚印章"
+
+
 def test_texts_and_wordings_are_said_in_the_readers_language(make):
     wordy = make(CATALOGUE)
     for locale in ("zh_CN", "zh-CN"):
@@ -108,7 +115,7 @@ def test_texts_and_wordings_are_said_in_the_readers_language(make):
         assert translate(wordy, _("Stamps"), locale) == "印章"
         for number in (0, 1, 2, 2**70):
             wording = ngettext("{n} stamp of {who}", "{n} stamps of {who}", number, n=number, who="{n} ann")
-            assert translate(wordy, wording, locale) == f"{{n}} ann的 {number} 枚印章"
+            assert translate(wordy, wording, locale) == f"{{n}} ann的 {number:,} 枚印章"
         priced = _("{name} costs {price}", name=_("Stamps"), price=Amount(12_850, "CNY", 100))
         assert translate(wordy, priced, locale) == "印章的价格是¥128.50"
         assert priced == "Stamps costs CN¥128.50"

@@ -6,12 +6,12 @@ from typing import Any, ClassVar
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, Field, ValidationError, field_validator
 
 from threepeat.sdk import PluginSettings, SecretStr
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keyring import Keyring, SealError
-from threepeat.tenancy.settings import load, secret_paths, store, visible
+from threepeat.tenancy.settings import load, renewed, secret_paths, store, visible
 
 KEYRING = Keyring.read(Path("unused"), f"k:{base64.b64encode(b'k' * 32).decode()}")
 PLACE = "activation/1/toy"
@@ -230,3 +230,62 @@ def test_old_values_are_upgraded_and_current_ones_are_not() -> None:
     assert load(Newer, {"rate_percent": 7}, 3, KEYRING, PLACE).rate_percent == 7
     with pytest.raises(ValidationError):
         load(Newer, {"rate": 2}, 3, KEYRING, PLACE)
+
+
+class Older(PluginSettings):
+    token: SecretStr | None = None
+    hook: Hook = Hook()
+    rate: int = 1
+
+
+class Renamed(PluginSettings):
+    version: ClassVar[int] = 2
+    secret: SecretStr | None = None
+    hook: Hook = Hook()
+    rate: int = Field(default=1, le=100)
+
+    @classmethod
+    def upgrade(cls, values: dict[str, Any], version: int) -> dict[str, Any]:
+        assert version == 1
+        assert values["rate"] >= 0
+        return {("secret" if name == "token" else name): value for name, value in values.items()}
+
+
+def test_values_of_an_older_version_are_shown_and_saved_by_their_new_names_secrets_too() -> None:
+    given_ = {"token": "first", "hook": {"token": "second"}, "rate": 4}
+    old = store(Older, given_, {}, KEYRING, PLACE)
+    assert load(Renamed, old, 1, KEYRING, PLACE).secret == SecretStr("first")
+    present = renewed(Renamed, old, 1, KEYRING, PLACE)
+    assert "first" not in json.dumps(present)
+    values, secrets = visible(Renamed, present)
+    assert values == {"hook": {}, "rate": 4}
+    assert secrets["secret"]
+    assert secrets["hook.token"]
+    saved = store(Renamed, {**values, "rate": 5}, present, KEYRING, PLACE)
+    again = load(Renamed, saved, 2, KEYRING, PLACE)
+    assert (again.secret, again.hook.token, again.rate) == (SecretStr("first"), SecretStr("second"), 5)
+    assert renewed(Renamed, saved, 2, KEYRING, PLACE) is saved
+
+
+def test_values_that_cannot_be_upgraded_stay_as_they_are_and_can_be_given_anew() -> None:
+    old = store(Older, {"rate": -1}, {}, KEYRING, PLACE)
+    present = renewed(Renamed, old, 1, KEYRING, PLACE)
+    assert present == old
+    assert store(Renamed, {"rate": 3}, present, KEYRING, PLACE) == {"rate": 3}
+
+
+class Broken(PluginSettings):
+    rate: int = 1
+
+    @field_validator("rate")
+    @classmethod
+    def check(cls, rate: int) -> int:
+        if rate == 7:
+            raise KeyError("a name that nobody should read")
+        return rate
+
+
+def test_a_check_that_fails_by_itself_is_an_answer() -> None:
+    with pytest.raises(Invalid, match="the plugin cannot judge these values") as caught:
+        store(Broken, {"rate": 7}, {}, KEYRING, PLACE)
+    assert "name" not in str(caught.value)

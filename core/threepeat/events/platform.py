@@ -20,6 +20,7 @@ from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed, Registry
 from threepeat.sdk.errors import PluginError
 from threepeat.tenancy import settings, switches
+from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.keyring import Keyring
 from threepeat.tenancy.switches import Activation
 from threepeat.tenancy.tenants import Tenant
@@ -126,6 +127,23 @@ class Platform:
             self.keyring,
             switches.settings_place(tenant.id, plugin.id),
         )
+
+    def visible_settings(
+        self, tenant: Tenant, plugin_id: str, activation: Activation | None
+    ) -> tuple[dict[str, Any], dict[str, bool]]:
+        """What may be shown of a plugin's settings: values without secrets, and which secrets are set.
+
+        Raises:
+            NotFound: No such plugin is installed.
+        """
+        if plugin_id not in self.registry:
+            raise NotFound(f"there is no plugin {plugin_id!r}")
+        model = self.registry[plugin_id].plugin.settings_model
+        if activation is None:
+            return settings.visible(model, {})
+        place = switches.settings_place(tenant.id, plugin_id)
+        version = activation.settings_version
+        return settings.visible(model, settings.renewed(model, activation.settings, version, self.keyring, place))
 
 
 def sources(registry: Registry) -> list[migrate.Source]:

@@ -178,7 +178,7 @@ def invalid(error: Invalid) -> Response:
         "invalid",
         "A value is not acceptable",
         str(error),
-        errors=[{"field": error.field, "detail": error.reason}],
+        errors=[{"field": found.field, "detail": found.reason} for found in error.errors[:MOST_ERRORS]],
     )
 
 

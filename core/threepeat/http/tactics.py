@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.events import budgets, consequences
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
-from threepeat.tenancy import settings, switches
+from threepeat.tenancy import switches
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat.tenancy.switches import MAX_BUDGET, Activation, SwitchState
 
@@ -226,7 +226,7 @@ def _view(
     if plugin_id in registry:
         plugin = registry[plugin_id]
         model = plugin.plugin.settings_model
-        values, secrets = settings.visible(model, activation.settings if activation else {})
+        values, secrets = call.platform.visible_settings(call.tenant, plugin_id, activation)
         shown = {
             "title": str(plugin.manifest.title),
             "summary": str(plugin.manifest.summary),

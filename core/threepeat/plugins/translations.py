@@ -16,7 +16,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from threepeat.plugins.registry import Installed
-from threepeat.sdk.wording import Amount, Value, Wording
+from threepeat.sdk.wording import Value, Wording, said
 
 FILE = "LC_MESSAGES/messages.po"
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
@@ -64,13 +64,13 @@ def lookup(plugin: Installed, text: str, locale: str) -> str | None:
     try:
         if not isinstance(text, Wording):
             return catalogue.gettext(text)
-        said = (
+        template = (
             catalogue.ngettext(text.template, text.plural, text.number)
             if text.plural
             else catalogue.gettext(text.template)
         )
         values = {name: _said(plugin, value, locale) for name, value in text.values.items()}
-        return said.format_map(values) if values else said
+        return template.format_map(values) if values else template
     except _MissingError:
         return None
     except Exception as error:  # noqa: BLE001 - whatever a catalogue holds, the English can be shown
@@ -87,10 +87,10 @@ def titled(titles: Mapping[str, str], locale: str) -> str:
     return next(iter(titles.values()), "")
 
 
-def _said(plugin: Installed, value: Value, locale: str) -> int | str:
-    if isinstance(value, Amount):
-        return value.said(locale.replace("-", "_"))
-    return translate(plugin, value, locale) if isinstance(value, Wording) else value
+def _said(plugin: Installed, value: Value, locale: str) -> str:
+    return (
+        translate(plugin, value, locale) if isinstance(value, Wording) else said(value, locale.replace("-", "_"))
+    )
 
 
 @lru_cache(maxsize=512)

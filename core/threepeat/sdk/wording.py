@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
-from babel.numbers import format_currency
+from babel.numbers import format_currency, format_decimal
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,14 @@ class Amount:
 
 
 Value = int | str | Amount
-"""What a placeholder stands for."""
+"""What a placeholder stands for; an int is a quantity, and is written as the language groups digits."""
+
+
+def said(value: Value, locale: str) -> str:
+    """A value as a language writes it, such as `1,280`."""
+    if isinstance(value, Amount):
+        return value.said(locale)
+    return format_decimal(value, locale=locale) if isinstance(value, int) else value
 
 
 class Wording(str):
@@ -57,7 +64,8 @@ class Wording(str):
         """Write the English sentence."""
         values = dict(values or {})
         chosen = plural if plural and number != 1 else template
-        made = super().__new__(cls, chosen.format_map(values) if values else chosen)
+        shown = {name: said(value, "en") for name, value in values.items()}
+        made = super().__new__(cls, chosen.format_map(shown) if shown else chosen)
         made.template, made.plural, made.number, made.values = template, plural, number, values
         return made
 

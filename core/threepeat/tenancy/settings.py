@@ -5,13 +5,17 @@ from enum import Enum
 from typing import Any, Final, TypeVar, get_args
 
 import orjson
+import structlog
 from pydantic import BaseModel, SecretStr, ValidationError
 
+from threepeat.database.redact import brief
 from threepeat.sdk.facts import Fact
 from threepeat.sdk.settings import PluginSettings
 from threepeat.tenancy import facts, filled, kinds
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.keyring import Keyring, SealError, is_sealed
+
+logger = structlog.get_logger(__name__)
 
 
 class Unchanged(Enum):
@@ -49,14 +53,35 @@ def load(model: type[S], stored: Mapping[str, Any], version: int, keyring: Keyri
         ValidationError: The stored values do not fit the model, not even after its `upgrade`.
         SealError: A secret cannot be opened.
     """
+    if version != model.version:
+        return model.model_validate(model.upgrade(_unsealed(stored, keyring, place), version))
     values = _copy(stored)
     for path in secret_paths(model):
         holder = _holder(values, path)
         if holder is not None and is_sealed(holder.get(path[-1])):
             holder[path[-1]] = keyring.unseal(holder[path[-1]], place=_place(place, path))
-    if version != model.version:
-        values = model.upgrade(values, version)
     return model.model_validate(values)
+
+
+def renewed(
+    model: type[PluginSettings], stored: Mapping[str, Any], version: int, keyring: Keyring, place: str
+) -> Mapping[str, Any]:
+    """What is stored, as it would be stored under the model's present version.
+
+    Values whose `upgrade` fails stay as they are: whoever reads them next says what is wrong with them.
+    """
+    if version == model.version:
+        return stored
+    try:
+        values = dict(model.upgrade(_unsealed(stored, keyring, place), version))
+        for path in secret_paths(model):
+            holder = _holder(values, path)
+            if holder is not None and isinstance(holder.get(path[-1]), str):
+                holder[path[-1]] = keyring.seal(holder[path[-1]], place=_place(place, path))
+    except Exception as error:  # noqa: BLE001 - a plugin's code
+        logger.warning("settings.not_upgraded", model=model.__qualname__, version=version, error=brief(error))
+        return stored
+    return values
 
 
 def store(
@@ -73,6 +98,7 @@ def store(
     A secret that is absent from `given` stays as it is; null clears it.
 
     Args:
+        stored: What `renewed` returned.
         known: The facts that an audience among the settings may name.
         offered: The kinds of reward that may be chosen.
 
@@ -90,10 +116,7 @@ def store(
                 _put(values, path, keyring.unseal(kept[path], place=_place(place, path)))
             except SealError as error:
                 raise Invalid(".".join(("settings", *path)), f"{error}: enter the secret again") from None
-    try:
-        meant = model.model_validate(values)
-    except ValidationError as error:
-        raise filled.invalid(error, FIELD) from None
+    meant = _judged(model, values)
     found = [*facts.faults(meant, known, ("settings",)), *kinds.faults(meant, offered, ("settings",))]
     if found:
         raise Invalid.every(found)
@@ -106,6 +129,21 @@ def store(
             _put(checked, path, keyring.seal(holder[path[-1]], place=_place(place, path)))
     _require_readable(meant, checked, keyring, place)
     return checked
+
+
+def _judged(model: type[PluginSettings], values: dict[str, Any]) -> PluginSettings:
+    """The settings that values mean.
+
+    Raises:
+        Invalid: A value is not acceptable, or the plugin's own check fails on it.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise filled.invalid(error, FIELD) from None
+    except Exception as error:  # noqa: BLE001 - a plugin's code
+        logger.warning("settings.not_judged", model=model.__qualname__, error=brief(error))
+        raise Invalid(FIELD, "the plugin cannot judge these values; its author should hear of it") from None
 
 
 def _require_readable(meant: PluginSettings, checked: dict[str, Any], keyring: Keyring, place: str) -> None:
@@ -122,7 +160,7 @@ def _require_readable(meant: PluginSettings, checked: dict[str, Any], keyring: K
 
 
 def visible(model: type[PluginSettings], stored: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, bool]]:
-    """What may be shown: the values without secrets, and for each secret whether it is set."""
+    """What may be shown of what `renewed` returned: values without secrets, and whether each secret is set."""
     values = _copy(stored)
     secrets: dict[str, bool] = {}
     for path in secret_paths(model):
@@ -137,6 +175,19 @@ def _place(place: str, path: Path) -> str:
 
 def _copy(values: Mapping[str, Any]) -> dict[str, Any]:
     return {key: _copy(value) if isinstance(value, Mapping) else value for key, value in values.items()}
+
+
+def _unsealed(values: Mapping[str, Any], keyring: Keyring, place: str) -> dict[str, Any]:
+    """A copy with every secret opened, wherever the model of its day had it."""
+    opened: dict[str, Any] = {}
+    for name, value in values.items():
+        if isinstance(value, Mapping):
+            opened[name] = _unsealed(value, keyring, _place(place, (name,)))
+        elif is_sealed(value):
+            opened[name] = keyring.unseal(value, place=_place(place, (name,)))
+        else:
+            opened[name] = value
+    return opened
 
 
 def _holder(values: dict[str, Any], path: Path) -> dict[str, Any] | None:

@@ -283,12 +283,13 @@ def save_settings(
     found = activations(scope)
     current, model = found[plugin_id], plugin.plugin.settings_model
     enabled = {name for name, one in found.items() if one.state is SwitchState.ENABLED}
+    place = settings_place(tenant.id, plugin_id)
     stored = settings.store(
         model,
         given,
-        current.settings,
+        settings.renewed(model, current.settings, current.settings_version, keyring, place),
         keyring,
-        settings_place(tenant.id, plugin_id),
+        place,
         facts.catalogue(registry),
         kinds.offered(registry, enabled, plugin_id),
     )
@@ -308,19 +309,6 @@ def save_settings(
     after = activations(scope)[plugin_id]
     audit.record(scope, by, "settings.saved", plugin_id, revision=after.revision, changed=_changed(current, after))
     return after
-
-
-def visible_settings(
-    registry: Registry, plugin_id: str, activation: Activation | None
-) -> tuple[dict[str, Any], dict[str, bool]]:
-    """What may be shown of a plugin's settings: values without secrets, and which secrets are set.
-
-    Raises:
-        NotFound: No such plugin is installed.
-    """
-    if plugin_id not in registry:
-        raise NotFound(f"there is no plugin {plugin_id!r}")
-    return settings.visible(registry[plugin_id].plugin.settings_model, activation.settings if activation else {})
 
 
 def settings_place(tenant_id: int, plugin_id: str) -> str:

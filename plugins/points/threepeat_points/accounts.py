@@ -30,10 +30,17 @@ def life(ctx: Ctx) -> timedelta | None:
     return timedelta(days=days) if days is not None else None
 
 
-def lock(ctx: Ctx, members: Collection[int], *, opening: bool) -> dict[int, int]:
-    """Lock the members' accounts, opening missing ones if asked, and say what each owes."""
+def lock(ctx: Ctx, members: Collection[int], *, opening: Collection[int] = ()) -> dict[int, int]:
+    """Lock the members' accounts, all in one order, and say what each owes.
+
+    A member without an account is not locked and not in the answer: whatever is theirs came in after it and is
+    not the caller's to touch.
+
+    Args:
+        opening: Whose missing accounts are opened first.
+    """
     if opening:
-        ctx.sql("accounts", members=sorted(members))
+        ctx.sql("accounts", members=sorted(opening))
     return {row.member_id: row.debt for row in ctx.sql("lock_accounts", members=sorted(members))}
 
 

@@ -11,7 +11,8 @@ def earn(ctx: Ctx, events: list[OrderPaid]) -> None:
     """Grant points for paid orders: one lot per order, by the factor of its moment; a debt is paid first."""
     orders = {event.order_id: event for event in reversed(events)}
     batch = sorted(orders.values(), key=lambda event: event.position)
-    debts = lock(ctx, {event.member for event in batch}, opening=True)
+    members = {event.member for event in batch}
+    debts = lock(ctx, members, opening=members)
     lives = life(ctx)
     terms = factors.terms(ctx, batch)
     fresh = ctx.sql(
@@ -47,8 +48,7 @@ def claw_back(ctx: Ctx, events: list[OrderRefunded]) -> None:
     per whole unit; it touches members who take part or once did, never the comparison group.
     """
     members = {event.member for event in events}
-    debts = lock(ctx, {member for member in members if ctx.takes_part(member)}, opening=True)
-    debts.update(lock(ctx, members - debts.keys(), opening=False))
+    debts = lock(ctx, members, opening={member for member in members if ctx.takes_part(member)})
     counted = ctx.sql(
         "count_refunds",
         refunds=[event.refund_id for event in events],
@@ -57,7 +57,7 @@ def claw_back(ctx: Ctx, events: list[OrderRefunded]) -> None:
         amounts=[event.amount for event in events],
     )
     fresh = {row.refund_id for row in counted}
-    lots = touchable(ctx, members, orders=[event.order_id for event in events if event.order_id is not None])
+    lots = touchable(ctx, debts.keys(), orders=[event.order_id for event in events if event.order_id is not None])
     journal: list[Reversal] = []
     for event in events:
         if event.refund_id in fresh and event.member in debts:

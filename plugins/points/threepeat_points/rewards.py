@@ -9,7 +9,8 @@ from threepeat_points.ledger import take
 
 def grant(ctx: Ctx, granted: Sequence[Granted]) -> None:
     """Keep each grant as a lot of its own; a debt is paid first."""
-    debts = lock(ctx, {one.grant.member for one in granted}, opening=True)
+    members = {one.grant.member for one in granted}
+    debts = lock(ctx, members, opening=members)
     lives = life(ctx)
     fresh = ctx.sql(
         "give",
@@ -25,7 +26,7 @@ def grant(ctx: Ctx, granted: Sequence[Granted]) -> None:
 def revoke(ctx: Ctx, revoked: Sequence[Revoked]) -> None:
     """Take points back: from the grant's own lot, then from the others, and what is missing is owed."""
     members = {one.member for one in revoked}
-    debts = lock(ctx, members, opening=True)
+    debts = lock(ctx, members, opening=members)
     lots = touchable(ctx, members, rewards=[one.key for one in revoked])
     journal: list[Reversal] = []
     for one in revoked:
@@ -49,7 +50,10 @@ def spend(ctx: Ctx, spends: Sequence[Spend]) -> None:
     Raises:
         Refused: A member has too few; the reason says how many are missing.
     """
-    debts = lock(ctx, {one.member for one in spends}, opening=False)
+    debts = lock(ctx, {one.member for one in spends})
+    for one in spends:
+        if one.member not in debts:
+            raise _short(sum(other.amount for other in spends if other.member == one.member))
     asked = {
         "members": [one.member for one in spends],
         "references": [f"spend:{one.reference}" for one in spends],
@@ -57,14 +61,18 @@ def spend(ctx: Ctx, spends: Sequence[Spend]) -> None:
     }
     rows = ctx.sql("spend", **asked)
     for row in rows:
-        missing = row.points + debts.get(row.member_id, 0) - row.available
+        missing = row.points + debts[row.member_id] - row.available
         if missing > 0:
-            reason = ngettext("{n} point is missing", "{n} points are missing", missing, n=missing)
-            raise Refused(reason, code="not-enough")
+            raise _short(missing)
         if row.drawn != row.points:
             raise RuntimeError(f"{row.points} points were to be drawn from locked lots, {row.drawn} could be")
     if sum(row.payments for row in rows) < len(spends) and len(ctx.sql("paid", **asked)) < len(spends):
         raise Refused(_("a reference stands for another payment"), code="reference-taken")
+
+
+def _short(missing: int) -> Refused:
+    reason = ngettext("{n} point is missing", "{n} points are missing", missing, n=missing)
+    return Refused(reason, code="not-enough")
 
 
 def cost(ctx: Ctx, points: int) -> int:

@@ -77,6 +77,17 @@ def test_a_session_ends_after_half_an_hour_without_a_request(house):
         read(house, cookie)
 
 
+def test_a_page_that_asks_by_itself_keeps_no_session_open(house):
+    cookie, _ = house.sign_in()
+    house.age("staff_session", timedelta(minutes=29))
+    for _ in range(3):
+        with house.scope() as scope:
+            sessions.read_staff(scope, house.platform.keyring, cookie, seen=False)
+    house.age("staff_session", timedelta(minutes=2))
+    with pytest.raises(Denied):
+        read(house, cookie)
+
+
 def test_a_session_ends_after_twelve_hours_in_any_case(house):
     cookie, _ = house.sign_in()
     for _ in range(25):

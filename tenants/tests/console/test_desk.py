@@ -8,6 +8,15 @@ from threepeat_tenants.console import origin
 
 from .conftest import CALLS
 
+AGE = text("""
+    UPDATE core.staff_session SET seen_at = transaction_timestamp() - interval '20 minutes'
+    WHERE tenant_id = :tenant AND id = :session
+""")
+IS_SEEN = text("""
+    SELECT seen_at > transaction_timestamp() - interval '5 minutes' FROM core.staff_session
+    WHERE tenant_id = :tenant AND id = :session
+""")
+
 
 def test_everybody_reads_and_each_role_does_what_it_may(consoles):
     for role, may in (("analyst", ()), ("operator", ("write",)), ("owner", ("write", "own"))):
@@ -47,6 +56,19 @@ def test_what_another_site_sends_does_nothing(consoles, sent, headers):
     assert answer.status_code == 403
     assert "does not come from our own page" in answer.text
     assert CALLS == []
+
+
+def test_what_a_page_asks_by_itself_is_nobodys_doing(consoles):
+    def seen(browser, **headers):
+        with consoles.platform.database.tenant(consoles.tea.id) as scope:
+            scope.run(AGE, session=browser.session.id)
+        assert browser.get("/store/tea/toy/read", **headers).status_code == 200
+        with consoles.platform.database.tenant(consoles.tea.id) as scope:
+            return scope.run(IS_SEEN, session=browser.session.id)[0][0]
+
+    browser = consoles.staff()
+    assert not seen(browser, **{"Threepeat-Unattended": "1"})
+    assert seen(browser)
 
 
 def test_what_our_own_page_sends_is_done(consoles):

@@ -128,7 +128,7 @@ def test_a_page_and_the_api_save_through_the_same_door(
     def page(store: Tenant, changes: dict[str, str]) -> Any:
         with platform.database.tenant(store.id) as scope:
             activation = switches.activations(scope)["giver"]
-            values, secrets = switches.visible_settings(platform.registry, "giver", activation)
+            values, secrets = platform.visible_settings(store, "giver", activation)
             pairs = browse(Form.of(GiverSettings, around, values=values, secrets=secrets)).pairs
             typed = [*(pair for pair in pairs if pair[0] not in changes), *changes.items()]
             back = parse(GiverSettings, typed, around, values=values, secrets=secrets)

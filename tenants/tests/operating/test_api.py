@@ -6,8 +6,9 @@ import io
 import pytest
 from sqlalchemy import text
 
+from threepeat.tenancy.keys import Denied
 from threepeat.testing.hostile import ADDRESSES, IMPOSSIBLE, ODD
-from threepeat_tenants.accounts import operator_keys
+from threepeat_tenants.accounts import links, operator_keys
 from threepeat_tenants.api import door
 
 OPEN = {
@@ -20,7 +21,16 @@ OPEN = {
 JSON = {"Content-Type": "application/json"}
 READS = (
     *("/tenants", "/tenants/tea", "/tenants/tea/first-event", "/tenants/tea/allowances", "/tenants/tea/audit"),
-    *("/tenants/tea/letters", "/plans", "/plans/standard", "/blueprints", "/plugins", "/usage", "/usage.csv"),
+    *(
+        "/tenants/tea/staff",
+        "/tenants/tea/letters",
+        "/plans",
+        "/plans/standard",
+        "/blueprints",
+        "/plugins",
+        "/usage",
+        "/usage.csv",
+    ),
     *("/overview", "/overview/lag", "/overview/letters", "/overview/paused", "/overview/quarantined"),
     *("/overview/suspended", "/audit"),
 )
@@ -114,6 +124,50 @@ def test_letters_are_listed_without_whom_they_concern_tried_again_and_dropped(pl
 
 
 @pytest.mark.usefixtures("opened")
+def test_staff_are_added_changed_and_let_in_again_by_links(platform, operator):
+    at = path("/tenants/tea/staff")
+    (owner,) = operator.get(at).json()["staff"]
+    assert (owner["name"], owner["role"], owner["phone"]) == ("Ann", "owner", "+8613800138000")
+    assert operator.post(f"{at}/{owner['id']}/disable").json()["type"] == "urn:threepeat:problem:last-owner"
+
+    wanted = {"name": "Bo", "role": "analyst", "email": "bo@tea.example"}
+    made = operator.post(at, json=wanted)
+    assert made.status_code == 201, made.text
+    bo, first = made.json()["person"], made.json()["link"]
+    assert (bo["has_password"], bo["email"]) == (False, "bo@tea.example")
+    again = operator.post(at, json=wanted)
+    assert (again.status_code, again.json()["errors"][0]["field"]) == (422, "email")
+    assert operator.post(at, json=wanted | {"role": "king"}).status_code == 422
+    assert operator.post(f"{at}/{bo['id']}/role", json={"role": "operator"}).json()["role"] == "operator"
+    second = operator.post(f"{at}/{bo['id']}/link").json()["link"]
+    with platform.database.ops.begin() as ops:
+        tea = ops.execute(text("SELECT id FROM core.tenant WHERE slug = 'tea'")).scalar_one()
+    with platform.database.tenant(tea) as scope:
+        assert links.read(scope, platform.keyring, second).person.id == bo["id"]
+        with pytest.raises(Denied):
+            links.read(scope, platform.keyring, first)
+    assert operator.post(f"{at}/{bo['id']}/disable").json()["disabled_at"] is not None
+    assert operator.post(f"{at}/{bo['id']}/link").status_code == 409
+    assert operator.post(f"{at}/{bo['id']}/enable").json()["disabled_at"] is None
+    trail = operator.get(path("/tenants/tea/audit")).json()["entries"]
+    assert {one["actor"].partition(":")[0] for one in trail if one["subject"] == f"staff:{bo['id']}"} == {
+        "operator-key"
+    }
+
+
+@pytest.mark.usefixtures("opened")
+def test_staff_of_another_store_are_nobody(operator, tenant):
+    (owner,) = operator.get(path("/tenants/tea/staff")).json()["staff"]
+    here = path(f"/tenants/{tenant.store.slug}/staff")
+    assert operator.get(here).json() == {"staff": []}
+    for call, body in (("role", {"role": "analyst"}), ("disable", None), ("enable", None), ("link", None)):
+        for person in (owner["id"], 0, -1, 2**63, 10**40):
+            answer = operator.post(f"{here}/{person}/{call}", json=body)
+            assert answer.status_code in {404, 422}, (call, person, answer.text)
+    assert operator.get(path("/tenants/tea/staff")).json()["staff"] == [owner]
+
+
+@pytest.mark.usefixtures("opened")
 def test_nobody_else_gets_in_by_any_address(platform, operator, make_key, tenant):
     known = {route for route in operator.get("/v1/openapi.json").json()["paths"] if "/operator/" in route}
     assert len(known) >= 20
@@ -164,6 +218,7 @@ def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator):
     targets = (
         ("POST", "/tenants", "name"),
         ("POST", "/tenants/tea/suspend", "reason"),
+        ("POST", "/tenants/tea/staff", "name"),
         ("POST", "/tenants/tea/letters/retry", "reference"),
         ("POST", "/tenants/tea/letters/drop", "plugin"),
         ("PATCH", "/tenants/tea", "plan"),

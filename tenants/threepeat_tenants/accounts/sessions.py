@@ -130,18 +130,21 @@ def open_operator(ops: Connection, keyring: Keyring, operator_id: int, agent: st
     return _open(Desk(ops), keyring, operator_id, agent)
 
 
-def read_staff(scope: Scope, keyring: Keyring, cookie: str) -> Session:
+def read_staff(scope: Scope, keyring: Keyring, cookie: str, *, seen: bool = True) -> Session:
     """Whose a cookie is, read from the database each time: a revoked session stops at once.
+
+    Args:
+        seen: Somebody is there; a page that asks by itself keeps no session from growing idle.
 
     Raises:
         Denied: It is malformed, another store's, unknown, over, or its person is disabled.
     """
-    return _read(Desk(scope), keyring, cookie)
+    return _read(Desk(scope), keyring, cookie, seen=seen)
 
 
-def read_operator(ops: Connection, keyring: Keyring, cookie: str) -> Session:
+def read_operator(ops: Connection, keyring: Keyring, cookie: str, *, seen: bool = True) -> Session:
     """Whose an operator's cookie is, as `read_staff` does."""
-    return _read(Desk(ops), keyring, cookie)
+    return _read(Desk(ops), keyring, cookie, seen=seen)
 
 
 def list_staff(scope: Scope, staff_id: int) -> list[Session]:
@@ -214,14 +217,14 @@ def _open(desk: Desk, keyring: Keyring, person_id: int, agent: str | None) -> tu
     return made.value, _session(row, desk.person(held), _csrf(made))
 
 
-def _read(desk: Desk, keyring: Keyring, cookie: str) -> Session:
+def _read(desk: Desk, keyring: Keyring, cookie: str, *, seen: bool) -> Session:
     parsed = parse(cookie)
     if parsed.tenant_id != desk.tenant_id:
         raise Denied
     row = desk.one(READ, id=parsed.id, every=SEEN_EVERY, idle=IDLE)
     opaque.prove(keyring, PEPPER, parsed, row.secret_hash if row else None)
     assert row is not None  # noqa: S101 - nothing that is missing is proved
-    if row.stale:
+    if row.stale and seen:
         desk.last(partial(_touch, desk, parsed.id))
     return _session(row, desk.person(row), _csrf(parsed))
 

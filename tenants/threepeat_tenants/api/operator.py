@@ -12,7 +12,7 @@ from threepeat.events.platform import Platform
 from threepeat.http.config import HttpConfig
 from threepeat.http.problems import Problem
 from threepeat.tenancy import audit
-from threepeat_tenants.api import letters, stores
+from threepeat_tenants.api import letters, staff, stores
 from threepeat_tenants.api.door import AppDoor, OperatorDoor, OperatorRoute, Visit, bearer
 from threepeat_tenants.api.stores import After, Before, Limit, Trail
 from threepeat_tenants.operating import blueprints, catalogue, oversight, plans
@@ -192,7 +192,7 @@ class CauseList(BaseModel):
 def mount(app: FastAPI, platform: Platform, config: HttpConfig) -> None:
     """Add the operator API to an app."""
     app.state.operator_door = OperatorDoor(platform, config)
-    for one in (stores.router, letters.router, router):
+    for one in (stores.router, staff.router, letters.router, router):
         app.include_router(one, responses={code: {"model": Problem} for code in PROBLEMS})
 
 

@@ -1,6 +1,7 @@
-"""`threepeat member find|show|timeline|adjust`: a store's members, from a terminal."""
+"""`threepeat member find|show|timeline|adjust|merge|exempt|suspend|reinstate`: members, from a terminal."""
 
 import secrets
+from datetime import datetime
 from typing import Annotated
 
 import orjson
@@ -8,10 +9,12 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from threepeat.events import adjusting, profiles, roster, timeline
+from threepeat.events import adjusting, merging, profiles, roster, timeline
 from threepeat.events.merging import Merged
 from threepeat.events.timeline import Entry, Given, Happened
 from threepeat.tenancy import identities, members
+from threepeat.tenancy.errors import Invalid
+from threepeat.tenancy.members import Suspension
 from threepeat_tenants.opening import BY, Slug, inside
 
 console = Console(markup=False)
@@ -25,6 +28,10 @@ def register(app: typer.Typer) -> None:
     app.command("show")(show)
     app.command("timeline")(show_timeline)
     app.command("adjust")(adjust)
+    app.command("merge")(merge)
+    app.command("exempt")(exempt)
+    app.command("suspend")(suspend)
+    app.command("reinstate")(reinstate)
 
 
 def find(
@@ -116,6 +123,63 @@ def adjust(
             by=BY,
         )
     typer.echo(f"{member} has {done.balance:,} {done.kind} now")
+
+
+def merge(
+    slug: Slug,
+    member: Annotated[str, typer.Argument(metavar="MEMBER", help="The shop's own id of the one who stays.")],
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="The one who goes: the same person.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Make one member of two who are the same person; it cannot be undone."""
+    question = f"Everything of {source} becomes {member}'s for good. Type {source} to go on"
+    if not yes and typer.prompt(question) != source:
+        raise Invalid("SOURCE", "that is another id; nothing was merged")
+    with inside(slug) as (platform, tenant, scope):
+        gone, stays = members.find(scope, source), members.find(scope, member)
+        merging.merge(platform, scope, tenant, gone, stays, by=BY)
+    typer.echo(f"{source} is {member} now")
+
+
+def exempt(
+    slug: Slug,
+    member: Member,
+    off: Annotated[bool, typer.Option("--off", help="Let the member in again.")] = False,
+) -> None:
+    """Keep a member out of every comparison group, so that every tactic always takes them."""
+    with inside(slug) as (_, _, scope):
+        found = members.get(scope, member)
+        if found.exempt is off:
+            members.change(scope, found.id, exempt=not off, by=BY)
+    typer.echo(f"{member} {'may be in a comparison group again' if off else 'takes part in everything'}")
+
+
+def suspend(
+    slug: Slug,
+    member: Member,
+    until: Annotated[
+        datetime,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M"], help="Until when, in the store's own time."),
+    ],
+    reason: Annotated[str | None, typer.Option(help="Why: nobody's name or number.")] = None,
+) -> None:
+    """Let tactics hand out nothing to a member for a while."""
+    with inside(slug) as (_, tenant, scope):
+        found = members.get(scope, member)
+        ends_at = until.replace(tzinfo=tenant.store.timezone)
+        if ends_at <= scope.now:
+            raise Invalid("--until", "name a moment in the future")
+        members.change(scope, found.id, suspension=Suspension(ends_at, reason), by=BY)
+    typer.echo(f"{member} is suspended until {until:%Y-%m-%d %H:%M}")
+
+
+def reinstate(slug: Slug, member: Member) -> None:
+    """Lift a suspension."""
+    with inside(slug) as (_, _, scope):
+        found = members.get(scope, member)
+        if found.suspended_until is not None:
+            members.change(scope, found.id, suspension=Suspension(None), by=BY)
+    typer.echo(f"{member} is not suspended")
 
 
 def _lines(one: Entry) -> list[str]:

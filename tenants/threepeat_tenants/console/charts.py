@@ -138,17 +138,19 @@ class Charts:
             (self.translate(name), count, count * 10_000 // first if first else None)
             for name, count in funnel.steps
         ]
+        headings = [Cell(self.step, number=False), Cell(self.count, number=True), Cell(self.share, number=True)]
+        rows = [
+            [Cell(name, number=False), self._number(count, ""), self._number(share, "percent")]
+            for name, count, share in steps
+        ]
+        if not first:  # a drawing of nothing would look as if everybody went on
+            return Chart(id, question, "table", headings=headings, rows=rows)
         return Chart(
             id,
             question,
             "funnel",
-            headings=[
-                Cell(self.step, number=False), Cell(self.count, number=True), Cell(self.share, number=True)
-            ],
-            rows=[
-                [Cell(name, number=False), self._number(count, ""), self._number(share, "percent")]
-                for name, count, share in steps
-            ],
+            headings=headings,
+            rows=rows,
             data={
                 "kind": "funnel",
                 "steps": [
@@ -160,7 +162,7 @@ class Charts:
                     for name, count, share in steps
                 ],
             },
-        )  # fmt: skip
+        )
 
     def _table(self, id: str, question: str, table: Table) -> Chart:  # noqa: A002
         units = [unit for _, unit in table.columns]

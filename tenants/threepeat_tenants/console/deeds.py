@@ -45,6 +45,8 @@ DEEDS: Mapping[str, Wording] = {
     "plugin.forbidden": _("Forbade a plugin to the store"),
     "plugin.off": _("A plugin is off"),
     "plugin.resumed": _("Let a paused plugin go on"),
+    "preview.made": _("Made a member to try the store as"),
+    "preview.sent": _("Tried the store as a member"),
     "settings.saved": _("Saved settings"),
     "staff.added": _("Added a person to the staff"),
     "staff.contact_changed": _("Changed how a person is reached"),

@@ -104,7 +104,7 @@ class Desk:
         console = self.console
         cookie = self._cookie(request, console.cookies.operator)
         with console.platform.database.ops.begin() as connection:
-            session = sessions.read_operator(connection, console.platform.keyring, cookie)
+            session = sessions.read_operator(connection, console.platform.keyring, cookie, seen=_somebody(request))
         visit = OperatorVisit(
             console=console,
             request=request,
@@ -171,7 +171,7 @@ class Desk:
             raise Denied
         with console.platform.database.tenant(tenant_id, timeouts=console.timeouts) as scope:
             tenant = _tenant(scope)
-            session = sessions.read_staff(scope, console.platform.keyring, cookie)
+            session = sessions.read_staff(scope, console.platform.keyring, cookie, seen=_somebody(request))
             # Somebody else's store looks the same as one that is not there: sign in.
             if tenant.store.slug != slug:
                 raise Denied
@@ -223,6 +223,11 @@ def _tenant(scope: Scope) -> Tenant:
         offset = f"{tenant.clock_offset.total_seconds()} seconds"
         scope.connection.execute(SET_TENANT, {"tenant": str(tenant.id), "offset": offset})
     return tenant
+
+
+def _somebody(request: Request) -> bool:
+    """Whether a person asks, not a page by itself."""
+    return "threepeat-unattended" not in request.headers
 
 
 def _anybody(_person: Person) -> None:

@@ -17,7 +17,7 @@ from fastapi import Request
 
 from threepeat.plugins import Registry
 from threepeat.plugins.translations import translate
-from threepeat.sdk.wording import Amount, Value, Wording
+from threepeat.sdk.wording import Value, Wording, said
 
 LOCALES = {"zh-CN": "简体中文", "en": "English"}
 """The languages, each with its own name for itself."""
@@ -86,14 +86,14 @@ def wording(text: str, locale: str) -> str:
     known = catalogue(locale)
     if not isinstance(text, Wording):
         return known.gettext(text) if text else text
-    said = known.ngettext(text.template, text.plural, text.number) if text.plural else known.gettext(text.template)
-    return said.format_map({name: _said(value, locale) for name, value in text.values.items()})
+    template = (
+        known.ngettext(text.template, text.plural, text.number) if text.plural else known.gettext(text.template)
+    )
+    return template.format_map({name: _said(value, locale) for name, value in text.values.items()})
 
 
-def _said(value: Value, locale: str) -> int | str:
-    if isinstance(value, Amount):
-        return value.said(locale.replace("-", "_"))
-    return wording(value, locale) if isinstance(value, Wording) else value
+def _said(value: Value, locale: str) -> str:
+    return wording(value, locale) if isinstance(value, Wording) else said(value, locale.replace("-", "_"))
 
 
 def say(registry: Registry, plugin_id: str, text: str, locale: str) -> str:

@@ -116,11 +116,16 @@ class Shop:
         )
         return found[0][0] if found else 0
 
-    def save(self, plugin="points", /, monthly_budget=UNCHANGED, **values):
+    def takes_part(self, member, *, plugin="points"):
+        return self.act(self.tenant, plugin, lambda ctx: ctx.takes_part(member))
+
+    def save(self, plugin="points", /, monthly_budget=UNCHANGED, holdout_percent=None, **values):
         with self.platform.database.tenant(self.tenant.id) as scope:
             registry, keyring = self.platform.registry, self.platform.keyring
-            more = {"revision": None, "by": "t", "monthly_budget": monthly_budget}
-            switches.save_settings(scope, self.tenant, registry, keyring, plugin, values, **more)
+            more = {"monthly_budget": monthly_budget, "holdout_percent": holdout_percent}
+            switches.save_settings(
+                scope, self.tenant, registry, keyring, plugin, values, revision=None, by="t", **more
+            )
 
     def at(self, moment):
         with self.platform.database.ops.begin() as ops:

@@ -14,6 +14,7 @@ from threepeat.events.context import Cause
 from threepeat.plugins import Registry
 from threepeat.sdk import Grant, GrantState, Refused, Revocation, Spend, hookimpl
 from threepeat.sdk.rewards import Reward
+from threepeat_points import accounts, reactions, rewards
 from threepeat_points.models import Lot
 from threepeat_points.plugin import Points
 from threepeat_points.rewards import REWARD
@@ -106,6 +107,49 @@ def test_the_storm_sees_a_keeper_that_looks_first_and_takes_then(open_shop):
     assert isinstance(careless.registry["points"].plugin, Careless)
     with pytest.raises(AssertionError, match="100"):
         storm(shop, careless)
+
+
+@pytest.fixture
+def meanwhile(monkeypatch):
+    """Lets something commit elsewhere right after `module` has called `step` of accounts for the first time."""
+
+    def arrange(module, step, work):
+        real = getattr(accounts, step)
+
+        def interrupted(*given, **more):
+            found = real(*given, **more)
+            monkeypatch.setattr(module, step, real)
+            together(1, lambda _: work())
+            return found
+
+        monkeypatch.setattr(module, step, interrupted)
+
+    return arrange
+
+
+def test_who_gets_their_first_points_after_the_lock_has_none_to_spend_yet(open_shop, meanwhile):
+    shop = open_shop()
+    ann = shop.member()
+    meanwhile(rewards, "lock", lambda: shop.grant(ann, 30, "x"))
+    with pytest.raises(Refused, match=r"^20 points are missing$"):
+        shop.spend(Spend(ann, 12, "a"), Spend(ann, 8, "b"))
+    assert shop.held(ann) == {ann: 30}
+    shop.spend(Spend(ann, 12, "a"), Spend(ann, 8, "b"))
+    assert shop.held(ann) == {ann: 10}
+    assert shop.violations() == []
+
+
+def test_a_refund_leaves_alone_who_gets_their_first_points_after_its_lock(open_shop, meanwhile):
+    """The refund of somebody in the comparison group opens no account."""
+    shop = open_shop()
+    shop.save(holdout_percent=50)
+    name = next(name for name in map(str, range(100)) if not shop.takes_part(shop.member(name)))
+    ann = shop.member(name)
+    meanwhile(reactions, "lock", lambda: shop.grant(ann, 30, "x"))
+    meanwhile(reactions, "touchable", lambda: shop.spend(Spend(ann, 30, "a")))
+    shop.refunded(name, "r1", 500)
+    assert shop.lots(ann) == [(30, 0)]
+    assert shop.violations() == []
 
 
 def test_random_batches_over_many_members_never_wait_in_a_circle_and_add_up(open_shop):

@@ -175,7 +175,7 @@ def _stored(visit: Visit, plugin_id: str) -> Stored:
     plugin = around.installed(visit, plugin_id)
     opened = around.inside(visit)
     activation = opened.activations.get(plugin_id)
-    values, secrets = switches.visible_settings(visit.platform.registry, plugin_id, activation)
+    values, secrets = visit.platform.visible_settings(visit.tenant, plugin_id, activation)
     frame = Group if plugin.manifest.holdout == "member" else Frame
     return Stored(
         plugin,

@@ -1,8 +1,8 @@
 // Asks for parts of a page again. Without scripts nothing is missing: the page can be read again, and what a field
 // proposes is found when the form is sent.
 
-async function ask(address) {
-  const answer = await fetch(address, { headers: { "HX-Request": "true" } }).catch(() => null);
+async function ask(address, headers) {
+  const answer = await fetch(address, { headers: { "HX-Request": "true", ...headers } }).catch(() => null);
   const elsewhere = answer?.headers.get("HX-Redirect");
   if (elsewhere) location.assign(elsewhere);
   if (!answer?.ok) return null;
@@ -10,12 +10,12 @@ async function ask(address) {
 }
 
 // <div data-refresh="/address" data-every="10">: each so many seconds, while somebody looks at the page and is not
-// inside that part. What comes without the two is asked for no more.
+// inside that part. What comes without the two is asked for no more. The server does not take it for somebody's doing.
 function watch(part) {
   if (!part.dataset.refresh) return;
   const timer = setInterval(async () => {
     const busy = () => document.hidden || part.contains(document.activeElement);
-    const fresh = busy() ? null : await ask(part.dataset.refresh);
+    const fresh = busy() ? null : await ask(part.dataset.refresh, { "Threepeat-Unattended": "1" });
     if (!fresh || busy() || !part.isConnected) return;
     clearInterval(timer);
     part.replaceWith(fresh);
@@ -25,12 +25,14 @@ function watch(part) {
 for (const part of document.querySelectorAll("[data-refresh]")) watch(part);
 
 // <input data-part="id" data-from="/address" data-with="name slug">: when it has changed, the part with that id comes
-// anew, for the values of those fields.
+// anew, for the values of those fields, unless somebody has typed into it in the meantime.
 for (const field of document.querySelectorAll("[data-from]")) {
   field.addEventListener("change", async () => {
     const given = field.dataset.with.split(" ").map((name) => [name, field.form.elements[name].value]);
-    const fresh = await ask(`${field.dataset.from}?${new URLSearchParams(given)}`);
     const part = document.getElementById(field.dataset.part);
-    if (fresh && !part.contains(document.activeElement)) part.replaceWith(fresh);
+    const typed = () => JSON.stringify([...part.querySelectorAll("input, select, textarea")].map((one) => one.value));
+    const before = typed();
+    const fresh = await ask(`${field.dataset.from}?${new URLSearchParams(given)}`);
+    if (fresh && part.isConnected && typed() === before && !part.contains(document.activeElement)) part.replaceWith(fresh);
   });
 }
