@@ -1,27 +1,11 @@
 """`threepeat metrics`, run as its user runs it."""
 
 import json
-import subprocess
-import sys
 
 
-def test_what_the_plugins_report_is_shown_as_tables_and_as_json(cluster, tmp_path):
+def test_what_the_plugins_report_is_shown_as_tables_and_as_json(cluster, tmp_path, terminal):
     with cluster.database() as name:
-        environment = {**cluster.environment(name, tmp_path), "COLUMNS": "200"}
-
-        def threepeat(*arguments, code=0):
-            done = subprocess.run(
-                [sys.executable, "-m", "threepeat.cli", "--log-level", "critical", *arguments],
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == code, done.stdout
-            assert "Traceback" not in done.stdout
-            return done.stdout
-
+        threepeat = terminal(cluster.environment(name, tmp_path), level="critical")
         threepeat("tenant", "create", "tea", "--enable", "points")
         shown = threepeat("metrics", "tea", "--days", "2")
         assert "Points" in shown

@@ -1,8 +1,6 @@
 """The commands member, receipt and tenant export|delete, run as their user runs them."""
 
 import json
-import subprocess
-import sys
 import zipfile
 
 import pytest
@@ -11,24 +9,9 @@ from threepeat.events.erasure_list import read
 
 
 @pytest.fixture
-def threepeat(cluster, tmp_path):
+def threepeat(cluster, tmp_path, terminal):
     with cluster.database() as name:
-        environment = {**cluster.environment(name, tmp_path), "COLUMNS": "200"}
-
-        def run(*arguments, code=0, type_in=None, **more):
-            done = subprocess.run(
-                [sys.executable, "-m", "threepeat.cli", "--log-level", "error", *arguments],
-                env={**environment, **more},
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                input=type_in,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == code, done.stdout
-            assert "Traceback" not in done.stdout
-            return done.stdout
-
+        run = terminal(cluster.environment(name, tmp_path))
         run("tenant", "create", "tea", "--name", "Tea House", "--enable", "points")
         yield run
 
@@ -57,9 +40,9 @@ def test_a_member_is_exported_erased_and_the_receipt_checked(shop, tmp_path):
     shop("member", "export", "tea", "ann", "--to", str(packed), "--format", "csv")
     assert "points.lot.csv" in zipfile.ZipFile(packed).namelist()
 
-    assert "another id" in shop("member", "erase", "tea", "ann", type_in="anna\n", code=1)
+    assert "another id" in shop("member", "erase", "tea", "ann", typed="anna\n", code=1)
     assert "bytes" in shop("member", "export", "tea", "ann", "--to", str(export))
-    said = shop("member", "erase", "tea", "ann", "--receipt", str(receipt), type_in="ann\n")
+    said = shop("member", "erase", "tea", "ann", "--receipt", str(receipt), typed="ann\n")
     assert "erased; erasure " in said
     assert "there is no member 'ann'" in shop("member", "export", "tea", "ann", "--to", str(export), code=1)
     keys.write_text(shop("receipt", "keys"))
@@ -83,7 +66,7 @@ def test_a_tenant_is_exported_and_deleted(shop, tmp_path):
     first = zipfile.ZipFile(export)
     assert json.loads(first.read("manifest.json"))["tables"]["points.lot"]["rows"] == 2
     assert "another name" in shop("tenant", "delete", "tea", "--yes", "coffee", code=1)
-    assert "another name" in shop("tenant", "delete", "tea", type_in="n\nte\n", code=1)
+    assert "another name" in shop("tenant", "delete", "tea", typed="n\nte\n", code=1)
     assert "tea" in shop("tenant", "list")
     export.unlink()
     said = shop("tenant", "delete", "tea", "--yes", "tea", "--export", str(export))
@@ -98,7 +81,7 @@ def test_a_tenant_is_exported_and_deleted(shop, tmp_path):
 
 def test_deleting_offers_an_export_first(threepeat, tmp_path):
     export = tmp_path / "before.zip"
-    said = threepeat("tenant", "delete", "tea", type_in=f"y\n{export}\ntea\n")
+    said = threepeat("tenant", "delete", "tea", typed=f"y\n{export}\ntea\n")
     assert "Export it first?" in said
     assert "Everything of Tea House goes for good" in said
     assert zipfile.ZipFile(export).testzip() is None

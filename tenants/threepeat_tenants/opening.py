@@ -16,14 +16,9 @@ BY = "operator"
 Slug = Annotated[str, typer.Argument(metavar="TENANT", help="The tenant's short name.")]
 
 
-@contextmanager
-def opened() -> Iterator[Platform]:
-    """An open platform, closed at the end."""
-    platform = Platform.open()
-    try:
-        yield platform
-    finally:
-        platform.database.dispose()
+def opened() -> Platform:
+    """An open platform; it is a context manager that closes it."""
+    return Platform.open()
 
 
 @contextmanager

@@ -240,6 +240,7 @@ def test_members_of_the_comparison_group_have_no_points_and_the_others_all_of_th
     assert balances(installation) == expected
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("share", [0.2, 0.7])
 def test_an_import_killed_in_the_middle_and_started_again_ends_the_same(installation, share):
     command = installation.import_online_retail(holdout=0)

@@ -165,7 +165,7 @@ def test_nothing_of_a_metric_is_left_in_the_transaction(platform, store):
 def test_a_shorter_limit_of_the_transaction_stays(platform, store):
     with platform.database.tenant(store.id) as scope:
         scope.run(text("SELECT set_config('statement_timeout', '7ms', true), :tenant"))
-        scope.run(metrics.CONFINE, budget=50)
+        scope.confine(50)
         assert scope.run(text("SELECT current_setting('statement_timeout') AS most, :tenant"))[0].most == "7ms"
 
 

@@ -92,16 +92,15 @@ def doctor() -> None:
 
     out = Console()
     config = DatabaseConfig()
-    platform = Platform.open(config)
-    table = Table("plugin", "kind", "version", "from", "state")
-    for plugin in platform.registry:
-        manifest = plugin.manifest
-        table.add_row(plugin.id, manifest.kind, plugin.version, plugin.distribution, "[green]ok[/]")
-    for found in platform.registry.quarantined.values():
-        table.add_row(found.id, "", "", found.distribution, f"[red]quarantined[/] {found.reason}")
-    out.print(f"database: {'embedded in ' + str(config.data) if config.embedded else 'by URL'}, safe to serve")
-    out.print(table)
-    platform.database.dispose()
+    with Platform.open(config) as platform:
+        table = Table("plugin", "kind", "version", "from", "state")
+        for plugin in platform.registry:
+            manifest = plugin.manifest
+            table.add_row(plugin.id, manifest.kind, plugin.version, plugin.distribution, "[green]ok[/]")
+        for found in platform.registry.quarantined.values():
+            table.add_row(found.id, "", "", found.distribution, f"[red]quarantined[/] {found.reason}")
+        out.print(f"database: {'embedded in ' + str(config.data) if config.embedded else 'by URL'}, safe to serve")
+        out.print(table)
     if platform.registry.quarantined:
         raise typer.Exit(1)
 
@@ -115,19 +114,18 @@ def verify(
     from threepeat.events.verify import verify as check  # noqa: PLC0415
     from threepeat.tenancy import tenants  # noqa: PLC0415
 
-    platform = Platform.open()
-    with platform.database.directory() as connection:
-        wanted = [tenants.by_slug(connection, tenant)] if tenant else tenants.everyone(connection)
-    checks, broken = 0, 0
-    for one in wanted:
-        for finding in check(platform, one):
-            checks += 1
-            if finding.rows:
-                broken += 1
-                typer.echo(f"{finding.tenant}: {finding.owner}.{finding.name}: {finding.promise}")
-                for row in finding.rows:
-                    typer.echo(f"  {row}")
-    platform.database.dispose()
+    with Platform.open() as platform:
+        with platform.database.directory() as connection:
+            wanted = [tenants.by_slug(connection, tenant)] if tenant else tenants.everyone(connection)
+        checks, broken = 0, 0
+        for one in wanted:
+            for finding in check(platform, one):
+                checks += 1
+                if finding.rows:
+                    broken += 1
+                    typer.echo(f"{finding.tenant}: {finding.owner}.{finding.name}: {finding.promise}")
+                    for row in finding.rows:
+                        typer.echo(f"  {row}")
     typer.echo(f"{checks} checks in {len(wanted)} tenants, {broken} violated")
     if broken:
         raise typer.Exit(1)

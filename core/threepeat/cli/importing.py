@@ -93,33 +93,32 @@ def import_orders(
         zone = ZoneInfo(timezone)
     except (ZoneInfoNotFoundError, ValueError):
         raise typer.BadParameter(f"{timezone!r} is not a time zone", param_hint="--timezone") from None
-    platform = Platform.open()
-    if tenant is not None:
-        with platform.database.directory() as connection:
-            known = tenants.by_slug(connection, tenant)
-        currency, zone = known.store.currency, known.store.timezone
-    with _progress() as progress:
-        reading = progress.add_task("reading", total=None)
-        orders, report = read_orders(
-            file,
-            fields,
-            tenant_by=tenant_by,
-            refund_prefix=refund_prefix,
-            reject_prefixes=reject_prefix or (),
-            minor_digits=get_currency_precision(currency),
-            timezone=zone,
-            rejects=report_to,
-            progress=lambda done, total: progress.update(reading, completed=done, total=total),
-        )
-        stores: dict[str | None, Tenant] = {None: known} if tenant is not None else {}
-        for slug, value in _slugs(report.tenants).items():
-            stores[value] = _store(platform, slug, value, currency, timezone, enable or (), holdout)
-        sending = progress.add_task("importing", total=len(orders))
-        verdicts = send_orders(platform, stores, orders, lambda n: progress.advance(sending, n))
-    if clock == "data":
-        _set_clocks(platform, stores, orders)
-    _summary(report, verdicts, stores, report_to)
-    platform.database.dispose()
+    with Platform.open() as platform:
+        if tenant is not None:
+            with platform.database.directory() as connection:
+                known = tenants.by_slug(connection, tenant)
+            currency, zone = known.store.currency, known.store.timezone
+        with _progress() as progress:
+            reading = progress.add_task("reading", total=None)
+            orders, report = read_orders(
+                file,
+                fields,
+                tenant_by=tenant_by,
+                refund_prefix=refund_prefix,
+                reject_prefixes=reject_prefix or (),
+                minor_digits=get_currency_precision(currency),
+                timezone=zone,
+                rejects=report_to,
+                progress=lambda done, total: progress.update(reading, completed=done, total=total),
+            )
+            stores: dict[str | None, Tenant] = {None: known} if tenant is not None else {}
+            for slug, value in _slugs(report.tenants).items():
+                stores[value] = _store(platform, slug, value, currency, timezone, enable or (), holdout)
+            sending = progress.add_task("importing", total=len(orders))
+            verdicts = send_orders(platform, stores, orders, lambda n: progress.advance(sending, n))
+        if clock == "data":
+            _set_clocks(platform, stores, orders)
+        _summary(report, verdicts, stores, report_to)
 
 
 def send_orders(

@@ -49,13 +49,10 @@ console = Console()
 
 @contextmanager
 def _opened(slug: str) -> Iterator[tuple[Platform, Tenant]]:
-    platform = Platform.open()
-    try:
+    with Platform.open() as platform:
         with platform.database.directory() as connection:
             tenant = tenants.by_slug(connection, slug)
         yield platform, tenant
-    finally:
-        platform.database.dispose()
 
 
 @contextmanager

@@ -24,6 +24,14 @@ SET_TENANT_AND_TIMEOUTS = text("""
            set_config('idle_in_transaction_session_timeout', :idle, true)
 """)
 
+# Both settings end with the savepoint in which they are made. Read-only cannot be taken back after a query.
+CONFINE = text("""
+    SELECT set_config('transaction_read_only', 'on', true),
+           set_config('statement_timeout', CASE WHEN CAST(s.setting AS bigint) BETWEEN 1 AND :budget THEN s.setting
+                                                ELSE CAST(:budget AS text) END, true)
+    FROM pg_settings s WHERE s.name = 'statement_timeout'
+""")
+
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
@@ -77,6 +85,10 @@ class Scope:
         """A savepoint around a call into a plugin: its effects stand or fall together; it cannot commit."""
         with plugin_call(self.connection):
             yield
+
+    def confine(self, budget: int) -> None:
+        """Until the savepoint ends nothing can be written, and no statement runs longer than that many ms."""
+        self.run(CONFINE, budget=budget)
 
     def require_tenant(self) -> None:
         """See that plugin code left the transaction in its tenant.

@@ -17,12 +17,14 @@ from threepeat.database.guard import GuardedSession
 from threepeat.database.sqlfiles import Statements
 from threepeat.events import budgets, facts, log, rewards, timers
 from threepeat.events.log import Emitted
+from threepeat.events.pricing import Prices
 from threepeat.plugins import Installed
 from threepeat.sdk.audience import Audience
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import AsOf
 from threepeat.sdk.orders import Orders
+from threepeat.sdk.pricing import Pricing
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.timers import Due
 
@@ -113,6 +115,11 @@ class PluginContext:
             raise LookupError("no service provides orders: name it in the manifest's `requires`")
         plugin, provided = provider
         return cast("Orders", provided.factory(self.peer(plugin)))
+
+    @property
+    def pricing(self) -> Pricing:
+        """Every price rule of the store."""
+        return Prices(self._opened, self)
 
     def peer(self, plugin: Installed) -> "PluginContext":
         """A context of another plugin in the same call; what it leaves to write goes with this one's."""

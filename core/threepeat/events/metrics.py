@@ -4,7 +4,6 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, time, timedelta
 
 import structlog
-from sqlalchemy import text
 
 from threepeat.database.redact import brief
 from threepeat.events.answers import checked
@@ -23,14 +22,6 @@ BUDGET_MS = 3000
 
 FAILED = "could not be computed"
 DAY = timedelta(days=1)
-
-# Both settings end with the savepoint in which they are made. Read-only cannot be taken back after a query.
-CONFINE = text("""
-    SELECT set_config('transaction_read_only', 'on', true),
-           set_config('statement_timeout', CASE WHEN CAST(s.setting AS bigint) BETWEEN 1 AND :budget THEN s.setting
-                                                ELSE CAST(:budget AS text) END, true)
-    FROM pg_settings s WHERE s.name = 'statement_timeout'
-""")
 
 logger = structlog.get_logger(__name__)
 
@@ -106,7 +97,7 @@ def report(opened: OpenTenant, plugin: Installed, asked: Period) -> list[Reporte
 def _ask(opened: OpenTenant, plugin: Installed, metric: Metric, asked: Period) -> Reported:
     try:
         with opened.scope.plugin_call():
-            opened.scope.run(CONFINE, budget=BUDGET_MS)
+            opened.scope.confine(BUDGET_MS)
             context = opened.context(plugin, cause=Cause(f"metric:{metric.name}"))
             answer = checked(metric.answer(context, asked), asked)
             opened.scope.require_tenant()  # it fails, too, if the plugin has swallowed an SQL error

@@ -44,7 +44,7 @@ class KeyConfig(BaseSettings):
 
 @dataclass(frozen=True)
 class Platform:
-    """What every command, server and worker stands on.
+    """What every command, server and worker stands on; as a context manager it closes its pools at the end.
 
     Attributes:
         erasures: The list of erasures beside the database, for a restore.
@@ -102,6 +102,12 @@ class Platform:
         statements, broken = _statements(registry)
         erasures = config.erasures or config.data / "erasures.jsonl"
         return cls(database, registry.quarantine(broken), keyring, statements, erasures)
+
+    def __enter__(self) -> "Platform":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.database.dispose()
 
     def inside(self, scope: Scope, tenant: Tenant) -> OpenTenant:
         """A tenant in its open transaction, from which contexts come."""

@@ -10,7 +10,7 @@ import structlog
 from threepeat.database.redact import brief
 from threepeat.events import facts, rewards
 from threepeat.events.context import Cause
-from threepeat.events.metrics import BUDGET_MS, CONFINE
+from threepeat.events.metrics import BUDGET_MS
 from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed
 from threepeat.sdk.facts import Fact
@@ -164,7 +164,7 @@ def _ask(
     """A plugin's balances by kind and its facts by name; None if it failed."""
     try:
         with opened.scope.plugin_call():
-            opened.scope.run(CONFINE, budget=BUDGET_MS)
+            opened.scope.confine(BUDGET_MS)
             context = opened.context(plugin, cause=Cause(f"profile:{member_id}"))
             balances = {
                 kind: rewards.balance(opened, context, kind, [member_id]).get(member_id, 0)

@@ -2,9 +2,9 @@
 
 import json
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence, Set
 from dataclasses import replace
-from datetime import UTC
+from datetime import UTC, date
 from hashlib import sha256
 from typing import TYPE_CHECKING
 
@@ -70,6 +70,14 @@ TAKE_BACK = text("""
 """)
 
 
+class _ShortError(Exception):
+    """The keeper of a kind has no more of some grants."""
+
+    def __init__(self, keys: Set[str]) -> None:
+        super().__init__(f"{len(keys)} grants cannot be had")
+        self.keys = keys
+
+
 def grant(
     opened: "OpenTenant", giver: "PluginContext", plugin: Installed, kind: str, grants: Sequence[Grant]
 ) -> list[Granted]:
@@ -79,22 +87,49 @@ def grant(
     is passed over leaves no row.
     """
     keeper, kept = _keeper(opened, kind)
-    _check(kind, grants)
+    _check(kept, grants)
     asked = [Granted(_key(plugin.id, one, one.member), one, GrantState.GRANTED, 0, plugin.id) for one in grants]
     if opened.state(keeper.id) is not SwitchState.ENABLED:
         return [replace(one, state=GrantState.CLOSED) for one in asked]
     if not asked:
         return []
     month = budgets.month_of(opened.tenant.store, giver.now)
-    judged = _judge(opened, giver, keeper, kept, asked)
-    wanted = {one.key: one for one in judged if one.state is GrantState.GRANTED}
-    if not wanted:
-        return judged
+    gone: set[str] = set()
+    while True:
+        judged = _judge(opened, giver, keeper, kept, asked, gone)
+        wanted = {one.key: one for one in judged if one.state is GrantState.GRANTED}
+        if not wanted:
+            return judged
+        try:
+            fresh = _give(opened, giver, plugin, keeper, kept, month, wanted)
+        except _ShortError as short:
+            gone |= short.keys
+            continue
+        # Another transaction gave the others at the same moment; the room that they would have taken stays free.
+        giver.charge(plugin.id, month, sum(one.cost for key, one in wanted.items() if key in fresh))
+        lost = wanted.keys() - fresh
+        return [_duplicate(one) if one.key in lost else one for one in judged]
+
+
+def _give(
+    opened: "OpenTenant",
+    giver: "PluginContext",
+    plugin: Installed,
+    keeper: Installed,
+    kept: Reward,
+    month: date,
+    wanted: Mapping[str, Granted],
+) -> set[str]:
+    """Write grants down and hand the new ones to their keeper; returns the keys of those.
+
+    Raises:
+        _ShortError: The keeper has no more of some, and nothing was given.
+    """
     with giver.undoable():
         rows = opened.scope.run(
             GIVE,
             plugin=plugin.id,
-            kind=kind,
+            kind=kept.kind,
             month=month,
             keys=list(wanted),
             members=[one.grant.member for one in wanted.values()],
@@ -105,12 +140,12 @@ def grant(
         )
         fresh = {row.key for row in rows}
         given = [one for key, one in wanted.items() if key in fresh]
-        if given:
-            kept.grant(giver.peer(keeper), given)
-    giver.charge(plugin.id, month, sum(one.cost for one in given))
-    # Another transaction gave these at the same moment; the room that they would have taken stays free.
-    lost = wanted.keys() - fresh
-    return [_duplicate(one) if one.key in lost else one for one in judged]
+        short = set((kept.grant(giver.peer(keeper), given) if given else None) or ())
+        if short:
+            if not short <= fresh:
+                raise PluginError(f"{keeper.id} has no more of what it was not asked to give")
+            raise _ShortError(short)
+    return fresh
 
 
 def revoke(
@@ -186,9 +221,14 @@ def spend(
 
 
 def _judge(
-    opened: "OpenTenant", giver: "PluginContext", keeper: Installed, kept: Reward, asked: Sequence[Granted]
+    opened: "OpenTenant",
+    giver: "PluginContext",
+    keeper: Installed,
+    kept: Reward,
+    asked: Sequence[Granted],
+    gone: Collection[str],
 ) -> list[Granted]:
-    """What is to become of each grant, with its cost.
+    """What is to become of each grant, with its cost; `gone` are the keys of those that the keeper has no more of.
 
     Each is judged by itself, in the order of the batch: one that is not covered does not keep a later, smaller
     one out. So the outcome does not depend on how events were cut into batches.
@@ -208,7 +248,7 @@ def _judge(
         # What was given before must not use up what the budget has left for the others.
         known = {row.key for row in scope.run(KNOWN, plugin=plugin, keys=[key for _, key in keys])}
     before = {number: key for number, key in keys if key in known}
-    costs: dict[int, int] = {}
+    costs: dict[tuple[int, str], int | None] = {}
     context = giver.peer(keeper)
     judged: list[Granted] = []
     seen: set[str] = set()
@@ -220,16 +260,28 @@ def _judge(
         if number in before or one.key in seen:
             judged.append(_duplicate(one, before.get(number, one.key)))
             continue
-        if amount not in costs:
-            costs[amount] = kept.cost(context, amount)
-            _within(f"the cost of {amount} {kept.kind}", costs[amount], MAX_AMOUNT, least=0)
-        if costs[amount] and costs[amount] > room:
+        item = one.grant.item
+        if (amount, item) not in costs:
+            costs[amount, item] = _cost(kept, context, amount, item)
+        cost = costs[amount, item]
+        if cost is None or one.key in gone:
+            judged.append(_closed(one))
+            continue
+        if cost and cost > room:
             judged.append(replace(one, state=GrantState.OVER_BUDGET))
             continue
         seen.add(one.key)
-        room -= costs[amount]
-        judged.append(replace(one, cost=costs[amount]))
+        room -= cost
+        judged.append(replace(one, cost=cost))
     return judged
+
+
+def _cost(kept: Reward, context: "PluginContext", amount: int, item: str) -> int | None:
+    """What a grant costs; None if it cannot be had."""
+    cost = kept.cost(context, amount) if kept.items is None else kept.cost(context, amount, item)
+    if cost is not None:
+        _within(f"the cost of {amount} {kept.kind}", cost, MAX_AMOUNT, least=0)
+    return cost
 
 
 def _keys(scope: Scope, asked: Sequence[Granted]) -> list[tuple[int, str]]:
@@ -275,16 +327,19 @@ def _position(cause: Event | Due | str) -> int | None:
     return cause.position or None if isinstance(cause, Event) else None
 
 
-def _check(kind: str, grants: Sequence[Grant]) -> None:
+def _check(kept: Reward, grants: Sequence[Grant]) -> None:
     for number, one in enumerate(grants):
         place = f"grants[{number}]"
         _within(f"{place}.member", one.member, 2**63 - 1)
         _within(f"{place}.amount", one.amount, MAX_AMOUNT)
+        if bool(one.item) is not (kept.items is not None):
+            needs = "needs to know which" if kept.items is not None else "has only one"
+            raise PluginError(f"{place}.item: the kind {kept.kind!r} {needs}")
         if not RULE.fullmatch(one.rule):
             raise PluginError(f"{place}.rule: {one.rule!r} must match {RULE.pattern}")
         if isinstance(one.cause, ShareSent):
             raise PluginError(
-                f"{place}.cause: the platform forbids paying for shares, so no {kind} for share.sent"
+                f"{place}.cause: the platform forbids paying for shares, so no {kept.kind} for share.sent"
             )
         if not isinstance(one.cause, Event | Due) and not _is_text(one.cause):
             raise PluginError(f"{place}.cause: give an event, a deadline, or 1 to {MAX_TEXT} characters")
@@ -309,6 +364,10 @@ def _is_text(value: object) -> bool:
 def _within(name: str, value: object, most: int, *, least: int = 1) -> None:
     if type(value) is not int or not least <= value <= most:
         raise PluginError(f"{name}: {value!r} is not a whole number from {least} to {most}")
+
+
+def _closed(one: Granted) -> Granted:
+    return replace(one, state=GrantState.CLOSED, cost=0)
 
 
 def _duplicate(one: Granted, key: str | None = None) -> Granted:

@@ -31,6 +31,7 @@ from threepeat.http import (
     metrics,
     privacy,
     problems,
+    quotes,
     roster,
     tactics,
     trails,
@@ -91,7 +92,7 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     app.state.platform = platform
     app.state.refusals = Refusals()
     app.state.door = Door(platform, config.timeouts)
-    rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, keys, trails, me)
+    rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, keys, trails, quotes, me)
     routers = (*(room.router for room in rooms), *mounted)
     for router in routers:
         app.include_router(router, responses={code: {"model": problems.Problem} for code in PROBLEMS})

@@ -180,6 +180,20 @@ class Door:
 
         return self._run(request, checked, command=hold and request.method not in {"GET", "HEAD"})
 
+    def server(self, request: Request, work: Callable[[Call], T]) -> T:
+        """Run work for the shop's own server: an API key that may send events or manage."""
+        return self._keyed(request, frozenset({KeyScope.INGEST, KeyScope.MANAGE}), work)
+
+    def buyer(self, request: Request, work: Callable[[Call], T]) -> T:
+        """Run work for the shop's own server or for a member."""
+
+        def checked(call: Call) -> T:
+            if call.caller.member_id is None:
+                require(call.caller, frozenset({KeyScope.INGEST, KeyScope.MANAGE}))
+            return work(call)
+
+        return self._run(request, checked, command=request.method not in {"GET", "HEAD"})
+
     def _keyed(self, request: Request, wanted: frozenset[KeyScope], work: Callable[[Call], T]) -> T:
         def checked(call: Call) -> T:
             require(call.caller, wanted)

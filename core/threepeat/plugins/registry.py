@@ -24,6 +24,7 @@ from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
 from threepeat.sdk.metrics import Metric
 from threepeat.sdk.plugin import PROJECT, Plugin
+from threepeat.sdk.pricing import PriceRule
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
 from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
@@ -58,6 +59,7 @@ class Installed:
     facts: Mapping[str, Fact]
     multipliers: tuple[Multiplier, ...]
     rewards: Mapping[str, Reward]
+    price_rules: Mapping[str, PriceRule]
     routes: tuple[Route, ...]
     provides: tuple[Provided, ...]
     collections: Mapping[str, CollectionOf[Any]]
@@ -281,6 +283,7 @@ def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
         facts=_owned(plugin, "facts", Fact, "name"),
         multipliers=_records(plugin, "multipliers", Multiplier),
         rewards=_owned(plugin, "rewards", Reward, "kind"),
+        price_rules=_named(plugin, "price_rules", PriceRule),
         routes=routes,
         provides=_records(plugin, "provides", Provided),
         collections=_collections(plugin),

@@ -15,6 +15,7 @@ from threepeat.sdk.audience import Audience
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import AsOf
 from threepeat.sdk.orders import Orders
+from threepeat.sdk.pricing import Pricing
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.settings import PluginSettings
 from threepeat.sdk.timers import Due
@@ -115,6 +116,11 @@ class Context(Protocol[S_co]):
         Raises:
             LookupError: No service provides it; name `orders` in `requires`.
         """
+        ...
+
+    @property
+    def pricing(self) -> Pricing:
+        """Every price rule of the store, in one hand; for whoever keeps quotes."""
         ...
 
     def takes_part(self, member: int) -> bool:

@@ -11,6 +11,7 @@ from threepeat.sdk.events import Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
 from threepeat.sdk.metrics import Metric
+from threepeat.sdk.pricing import PriceRule
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
 from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
@@ -76,6 +77,11 @@ class Plugin(Generic[S]):
     @hookspec
     def rewards(self) -> Iterable[Reward]:
         """The kinds of reward that it keeps, as `reward(kind, …)`."""
+        return ()
+
+    @hookspec
+    def price_rules(self) -> Iterable[PriceRule]:
+        """What it takes off prices, as `price_rule(name, stage=…, quote=self.quote)`."""
         return ()
 
     @hookspec

@@ -10,6 +10,7 @@ from threepeat.sdk.context import Context
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.orders import Orders
+from threepeat.sdk.pricing import Checkout
 
 E = TypeVar("E", bound=Event)
 
@@ -88,7 +89,7 @@ def post(path: str, handler: Callable[..., Any], *, summary: str, always: bool =
 
 @dataclass(frozen=True, slots=True)
 class Provided:
-    """An implementation of one of the SDK's service protocols. Build it with `provide_orders`."""
+    """An implementation of one of the SDK's service protocols. Build it with `provide_orders` or the like."""
 
     protocol: type[Any]
     factory: Callable[[Context[Any]], Any]
@@ -97,6 +98,11 @@ class Provided:
 def provide_orders(factory: Callable[[Context[Any]], Orders]) -> Provided:
     """Be the one who answers `ctx.orders` for every plugin that requires this one."""
     return Provided(Orders, factory)
+
+
+def provide_checkout(factory: Callable[[Context[Any]], Checkout]) -> Provided:
+    """Be the one who keeps the quotes of `/v1/quotes`."""
+    return Provided(Checkout, factory)
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,12 +23,14 @@ class Grant:
             `. _ -`. A rule that gives two kinds is two rules.
         cause: What it is given for: an event, a deadline, or a text that is unique in the plugin. The same
             cause, rule and member is the same grant, for ever.
+        item: Which one, for a kind of which a store has several, such as a voucher's template.
     """
 
     member: int
     amount: int
     rule: str
     cause: Event | Due | str
+    item: str = ""
 
 
 class GrantState(StrEnum):
@@ -43,7 +45,7 @@ class GrantState(StrEnum):
     OVER_BUDGET = "over_budget"
     """The rest of the month's budget does not cover it. It is not owed: whoever asks again, asks anew."""
     CLOSED = "closed"
-    """The plugin that keeps this kind is closing or off in this store: it takes nothing new."""
+    """It cannot be had now: who keeps this kind is closing or off in this store, or has no more of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,13 +110,15 @@ class Spend:
 class RewardChoice(BaseModel):
     """A reward as a setting: which kind and how much. The form offers the kinds that this store has.
 
-    Core refuses a kind that nobody keeps in the store. Give it with `Grant(member, choice.amount, …)`.
+    Core refuses a kind that nobody keeps in the store. Give it with
+    `Grant(member, choice.amount, …, item=choice.item)`.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: str = Field(max_length=80, title="Reward", description="A kind of reward that the store has.")
     amount: int = Field(ge=1, le=10**9, title="How much", description="In the kind's own unit.")
+    item: str = Field(default="", max_length=80, title="Which", description="For a kind that has several.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,22 +127,24 @@ class Reward:
 
     kind: str
     title: Mapping[str, str]
-    grant: Callable[[Any, Sequence[Granted]], None]
+    grant: Callable[[Any, Sequence[Granted]], Collection[str] | None]
     revoke: Callable[[Any, Sequence[Revoked]], None]
     balance: Callable[[Any, Collection[int]], Mapping[int, int]]
     spend: Callable[[Any, Sequence[Spend]], None] | None
-    cost: Callable[[Any, int], int]
+    cost: Callable[..., int | None]
+    items: Callable[[Any], Mapping[str, str]] | None = None
 
 
 def reward(
     kind: str,
     *,
     title: Mapping[str, str],
-    grant: Callable[[Any, Sequence[Granted]], None],
+    grant: Callable[[Any, Sequence[Granted]], Collection[str] | None],
     revoke: Callable[[Any, Sequence[Revoked]], None],
     balance: Callable[[Any, Collection[int]], Mapping[int, int]],
-    cost: Callable[[Any, int], int],
+    cost: Callable[..., int | None],
     spend: Callable[[Any, Sequence[Spend]], None] | None = None,
+    items: Callable[[Any], Mapping[str, str]] | None = None,
 ) -> Reward:
     """Declare a kind of reward that this plugin keeps and every tactic may give.
 
@@ -147,15 +153,19 @@ def reward(
     Args:
         kind: The plugin's id, or `{plugin id}.{name}`.
         title: What merchants read, by language: `{"en": "points", "zh": "积分"}`.
-        grant: Keeps a batch of new grants. Core has made sure that each is new.
+        grant: Keeps a batch of new grants. Core has made sure that each is new. It may return the keys of those
+            that it has no more of, found by a conditional write: then the batch is undone and given without them.
         revoke: Takes amounts back; what the member has spent already is the plugin's to settle. It is also
             called while this plugin is closing or off: reversals are complete.
         balance: What members have now, by member; whoever is absent has none.
-        cost: What an amount costs the tactic that gives it, in minor units, rounded up.
+        cost: What an amount costs the tactic that gives it, in minor units, rounded up; takes the amount and, for
+            a kind with `items`, the item. None if it cannot be given now.
         spend: Lets members pay with it: checks and takes in one conditional write, never by reading first. A
             reference that it knows is paid already. It raises `Refused` with the code `not-enough` if one has
             too little, and then nobody has paid. None if nobody can pay with this kind.
+        items: Which ones the store has of this kind, their titles by id, the first ones first; forms offer them.
+            None if there is only one. An amount then says how many of it.
     """
     if "en" not in title or "zh" not in title:
         raise PluginError(f"the reward {kind!r} needs a title in en and in zh")
-    return Reward(kind, dict(title), grant, revoke, balance, spend, cost)
+    return Reward(kind, dict(title), grant, revoke, balance, spend, cost, items)

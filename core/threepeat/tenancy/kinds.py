@@ -1,6 +1,6 @@
 """The kinds of reward that a store has: what a tactic in it may give."""
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from difflib import get_close_matches
 
 from threepeat.plugins import Registry
@@ -24,18 +24,18 @@ def offered(registry: Registry, enabled: Collection[str], plugin_id: str) -> dic
     }
 
 
-def require_offered(value: object, kinds: Collection[str], path: Path = ()) -> None:
+def require_offered(value: object, kinds: Mapping[str, Reward], path: Path = ()) -> None:
     """Check every choice of a reward that was given anywhere in settings or a record.
 
     Raises:
-        Invalid: Nobody keeps the kind in this store; the field is its path.
+        Invalid: Nobody keeps the kind in this store, or which one of several is not said; the field is its path.
     """
     found = list(faults(value, kinds, path))
     if found:
         raise Invalid.every(found)
 
 
-def faults(value: object, kinds: Collection[str], path: Path = ()) -> Iterator[Fault]:
+def faults(value: object, kinds: Mapping[str, Reward], path: Path = ()) -> Iterator[Fault]:
     """What `require_offered` refuses."""
     for where, choice in find(RewardChoice, value, path):
         if choice.kind not in kinds:
@@ -43,3 +43,6 @@ def faults(value: object, kinds: Collection[str], path: Path = ()) -> Iterator[F
             hint = f", did you mean {near[0]!r}?" if near else f": choose one of {', '.join(sorted(kinds))}"
             reason = f"this store has no reward {choice.kind!r}{hint if kinds else ''}"
             yield Fault(".".join(map(str, (*where, "kind"))), reason)
+        elif bool(choice.item) is not (kinds[choice.kind].items is not None):
+            reason = "there is only one of this kind" if choice.item else "say which one"
+            yield Fault(".".join(map(str, (*where, "item"))), reason)

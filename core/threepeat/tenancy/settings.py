@@ -1,6 +1,6 @@
 """Stores a plugin's settings: sealed secrets, a version for the model and a revision for each save."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from enum import Enum
 from typing import Any, Final, TypeVar, get_args
 
@@ -10,6 +10,7 @@ from pydantic import BaseModel, SecretStr, ValidationError
 
 from threepeat.database.redact import brief
 from threepeat.sdk.facts import Fact
+from threepeat.sdk.rewards import Reward
 from threepeat.sdk.settings import PluginSettings
 from threepeat.tenancy import facts, filled, kinds
 from threepeat.tenancy.errors import Invalid
@@ -29,6 +30,7 @@ UNCHANGED: Final = Unchanged.UNCHANGED
 S = TypeVar("S", bound=PluginSettings)
 Path = tuple[str, ...]
 
+NOTHING: Mapping[str, Reward] = {}
 FIELD = "settings"
 """How errors call what was given."""
 
@@ -91,7 +93,7 @@ def store(
     keyring: Keyring,
     place: str,
     known: Mapping[str, Fact] = facts.CORE,
-    offered: Collection[str] = (),
+    offered: Mapping[str, Reward] = NOTHING,
 ) -> dict[str, Any]:
     """Check what a merchant gave and turn it into what is stored.
 

@@ -1,8 +1,7 @@
 """`threepeat member`, run as their user runs them."""
 
-import subprocess
-import sys
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 from threepeat.events.platform import KeyConfig, Platform
@@ -10,24 +9,10 @@ from threepeat.events.stores import open_store
 from threepeat.tenancy import audit, members
 
 
-def test_a_member_is_found_shown_changed_and_merged(cluster, tmp_path):
+def test_a_member_is_found_shown_changed_and_merged(cluster, tmp_path, terminal):
     with cluster.database() as name:
-        environment = {**cluster.environment(name, tmp_path), "COLUMNS": "160"}
-
-        def threepeat(*arguments, code=0, typed=""):
-            done = subprocess.run(
-                [sys.executable, "-m", "threepeat.cli", "--log-level", "critical", "member", *arguments],
-                env=environment,
-                input=typed,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-                check=False,
-            )
-            assert done.returncode == code, done.stdout
-            assert "Traceback" not in done.stdout
-            return done.stdout
-
+        environment = cluster.environment(name, tmp_path)
+        threepeat = partial(terminal(environment, level="critical"), "member")
         keys = KeyConfig(keys=environment["THREEPEAT_KEYS"])
         platform = Platform.open(cluster.config(name, Path(tmp_path)), keys=keys)
         tea = open_store(platform, "tea", enable=["points"], holdout=0, by="test")

@@ -1,6 +1,6 @@
-"""The shape of a reward: which of the store's kinds, and how much."""
+"""The shape of a reward: which of the store's kinds, which one of that kind, and how much."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +18,22 @@ from threepeat_tenants.forms.surroundings import Surroundings
 
 AMOUNT = Whole(bounds=Bounds(least=1, most=10**9))
 KIND = Text()
+COLON = ":"
+"""Stands between a kind and which one of it; no kind has one."""
+
+
+def _key(kind: str, item: str) -> str:
+    return f"{kind}{COLON}{item}" if item else kind
+
+
+def _picks(around: Surroundings) -> Iterator[Pick]:
+    """The kinds that the store has; of those with several each one."""
+    for kind, one in around.kinds.items():
+        title = titled(one.title, around.locale)
+        if one.items is None:
+            yield Pick(kind, kind, title)
+        for item, name in around.items.get(kind, {}).items():
+            yield Pick(_key(kind, item), _key(kind, item), f"{title}: {name}")
 
 
 @dataclass(frozen=True)
@@ -31,9 +47,9 @@ class Prize(Shape):
         if value is None and self.optional:
             self.blank(out, path, around)
             return
-        if not isinstance(value, Mapping) or set(value) != {"kind", "amount"}:
+        if not isinstance(value, Mapping) or not {"kind", "amount"} <= set(value) <= {"kind", "amount", "item"}:
             raise TypeError("no reward")
-        KIND.fill(out, f"{path}.kind", value["kind"], around)
+        KIND.fill(out, f"{path}.kind", _key(value["kind"], value.get("item", "")), around)
         AMOUNT.fill(out, f"{path}.amount", value["amount"], around)
 
     @override
@@ -52,12 +68,15 @@ class Prize(Shape):
         if kind in {"", MISSING}:
             reading.refuse(f"{path}.kind", _("Choose a reward."))
             return MISSING
-        return {"kind": kind, "amount": amount} if amount is not MISSING else MISSING
+        if amount is MISSING:
+            return MISSING
+        kind, _colon, item = kind.partition(COLON)
+        return {"kind": kind, "amount": amount, "item": item} if item else {"kind": kind, "amount": amount}
 
     @override
     def lay(self, laying: Laying, path: str, head: Head) -> Field:
         around = laying.around
-        kinds = tuple(Pick(kind, kind, titled(one.title, around.locale)) for kind, one in around.kinds.items())
+        kinds = tuple(_picks(around))
         # An optional choice has an entry for "none"; a required one asks for a choice while there is none.
         chosen = Choice(kinds, optional=self.optional).lay(laying, f"{path}.kind", Head(around.say(_("Reward"))))
         amount = AMOUNT.lay(laying, f"{path}.amount", Head(around.say(_("How much"))))
@@ -66,7 +85,7 @@ class Prize(Shape):
     @override
     def locate(self, inputs: Inputs, path: str, loc: Loc) -> tuple[str, Shape]:
         del inputs
-        if loc and loc[0] == "kind":
+        if loc and loc[0] in {"kind", "item"}:
             return f"{path}.kind", KIND
         if loc and loc[0] == "amount":
             return f"{path}.amount", AMOUNT

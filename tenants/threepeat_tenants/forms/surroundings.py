@@ -24,6 +24,7 @@ class Surroundings:
         translate: Says a text of the plugin in that language.
         facts: What an audience may ask about in this store, by name.
         kinds: The rewards that may be chosen in this store, by kind.
+        items: Which ones of a kind there are, titles by id, by kind.
     """
 
     store: Store
@@ -32,6 +33,7 @@ class Surroundings:
     translate: Callable[[str], str] = str
     facts: Mapping[str, Fact] = field(default_factory=dict)
     kinds: Mapping[str, Reward] = field(default_factory=dict)
+    items: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
 
     @property
     def language(self) -> Literal["en", "zh"]:

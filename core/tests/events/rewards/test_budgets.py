@@ -13,6 +13,7 @@ from threepeat.sdk import Grant, GrantState, PluginError, Revocation
 from threepeat.tenancy.errors import Invalid
 
 GRANTED, DUPLICATE, OVER = GrantState.GRANTED, GrantState.DUPLICATE, GrantState.OVER_BUDGET
+CLOSED = GrantState.CLOSED
 BIG = 10**15
 
 
@@ -117,11 +118,35 @@ def test_sums_never_wrap_around(house, ann, keeper):
     assert house.states(Grant(ann, 1, "gift", "last"), plugin="rival") == [OVER]
 
 
-@pytest.mark.parametrize("cost", [-1, BIG + 1, 1.5, None, True])
+@pytest.mark.parametrize("cost", [-1, BIG + 1, 1.5, True])
 def test_a_keeper_that_names_no_price_gives_nothing(house, ann, keeper, cost):
     keeper.__dict__["cost_of_one"] = Priced(cost)
     with pytest.raises(PluginError, match=r"the cost of 7 tokens: .* is not a whole number from 0"):
         house.grant(*gifts(ann, 7))
+
+
+def charms(member, *items):
+    return [Grant(member, 1, f"charm{number}", "x", item=item) for number, item in enumerate(items)]
+
+
+def test_of_a_kind_with_several_what_cannot_be_had_is_passed_over_and_costs_nothing(house, ann, keeper):
+    keeper.__dict__["rare"] = 1
+    house.save(monthly_budget=16)
+    wanted = charms(ann, "rare", "gone", "rare", "ruby", "rare", "ruby", "ruby")
+    assert house.states(*wanted, kind="tokens.charm") == [GRANTED, CLOSED, CLOSED, GRANTED, CLOSED, GRANTED, OVER]
+    assert house.spent() == {house.month: 15}
+    assert house.held(ann) == {ann: 3}
+    assert house.rows("SELECT count(*) FROM core.reward WHERE tenant_id = :tenant") == [(3,)]
+    house.save(monthly_budget=None)
+    assert house.states(*wanted, kind="tokens.charm") == [
+        DUPLICATE, CLOSED, GRANTED, DUPLICATE, CLOSED, DUPLICATE, GRANTED,
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "item"), [("tokens.charm", ""), ("tokens", "ruby")])
+def test_which_one_is_said_of_a_kind_with_several_and_of_no_other(house, ann, kind, item):
+    with pytest.raises(PluginError, match=r"grants\[0\]\.item"):
+        house.grant(Grant(ann, 1, "x", "x", item=item), kind=kind)
 
 
 class Priced:

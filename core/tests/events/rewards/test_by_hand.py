@@ -234,6 +234,7 @@ def test_a_profile_tells_what_a_member_has_and_where_they_stand(house, ann, keep
     assert [(one.plugin, one.reward.kind, one.amount, one.taken) for one in found.balances] == [
         ("tokens", "tokens", 7, True),
         ("tokens", "tokens.praise", 0, False),
+        ("tokens", "tokens.charm", 7, False),
     ]
     assert {one.standing for one in found.places} == {Standing.ALL}
     assert [(one.fact.name, type(one.value)) for one in found.facts] == [("member.since", datetime)]

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from functools import partial
 
+from threepeat.events.choices import choices
 from threepeat.events.consequences import Dangling
 from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed
@@ -105,13 +106,15 @@ def around(visit: Visit, opened: OpenTenant, plugin: Installed) -> Surroundings:
         for name, one in facts.catalogue(registry).items()
         if name in facts.CORE or _kept(name, on, plugin)
     }
+    offered = kinds.offered(registry, on, plugin.id)
     return Surroundings(
         store=visit.tenant.store,
         locale=visit.locale,
         say=visit.say,
         translate=partial(visit.say_plugin, plugin.id),
         facts=there,
-        kinds=kinds.offered(registry, on, plugin.id),
+        kinds=offered,
+        items={kind: choices(opened, kind) for kind, one in offered.items() if one.items is not None},
     )
 
 

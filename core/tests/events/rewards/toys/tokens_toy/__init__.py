@@ -15,16 +15,18 @@ class TokensGiven(Event, frozen=True, kw_only=True):
 
 
 class Tokens(Plugin[PluginSettings]):
-    """One token costs three minor units; `tokens.praise` costs nothing and buys nothing.
+    """One token costs three minor units; `tokens.praise` costs nothing and buys nothing; there are several charms.
 
     Attributes:
         fails_at: Keeping a grant of this amount fails, after everything was written.
+        rare: How many rare charms there are for a batch.
     """
 
     manifest = Manifest(id="tokens", kind="tactic", title="Tokens", summary="Keeps tokens.")
     settings_model = PluginSettings
     fails_at = None
     cost_of_one = 3
+    rare = 0
 
     @hookimpl
     def events(self):
@@ -50,6 +52,16 @@ class Tokens(Plugin[PluginSettings]):
             cost=lambda *_: 0,
         )
 
+        yield reward(
+            "tokens.charm",
+            title=TITLE,
+            grant=self.keep_charms,
+            revoke=self.revoke,
+            balance=self.balance,
+            cost=lambda _, amount, item: None if item == "gone" else amount * 5,
+            items=lambda _: {"ruby": "Ruby", "rare": "Rare"},
+        )
+
     @hookimpl
     def invariants(self):
         yield Invariant("purses", "A purse holds what came in less what went out.", "verify_purses")
@@ -65,6 +77,10 @@ class Tokens(Plugin[PluginSettings]):
 
     def keep(self, ctx, granted):
         self.grant(ctx, granted)  # a test may have put another in its place
+
+    def keep_charms(self, ctx, granted):
+        self.grant(ctx, granted)
+        return [one.key for one in granted if one.grant.item == "rare"][self.rare :]
 
     def grant(self, ctx, granted):
         ctx.sql(
