@@ -46,6 +46,8 @@ BY_PATH = {
     "/v1/me": {"*": "a member token"},
     "/v1/me/export": {"*": "a member token"},
     "/v1/receipt-keys": {"*": "anyone"},
+    "/v1/quotes/{quote_id}/confirm": {"*": f"{KEYS} `ingest` or `manage`"},
+    "/v1/quotes/{quote_id}/refund": {"*": f"{KEYS} `ingest` or `manage`"},
 }
 """Who may call routes whose callers their tag does not tell."""
 RECORDS = (
@@ -58,7 +60,12 @@ RECORDS = (
     sdk.fact,
     sdk.multiplier,
     sdk.reward,
+    sdk.price_rule,
+    sdk.collection,
+    sdk.action,
+    sdk.metric,
     sdk.provide_orders,
+    sdk.provide_checkout,
     sdk.Invariant,
 )
 OBJECTS = (
@@ -78,6 +85,22 @@ OBJECTS = (
     sdk.Orders,
     sdk.OrderSummary,
     sdk.PluginSettings,
+    sdk.RewardChoice,
+    sdk.Stage,
+    sdk.Asked,
+    sdk.Reduction,
+    sdk.Declined,
+    sdk.Gift,
+    sdk.Hold,
+    sdk.Returned,
+    sdk.Basket,
+    sdk.BasketLine,
+    sdk.Quote,
+    sdk.Applied,
+    sdk.LeftOut,
+    sdk.Item,
+    sdk.Query,
+    sdk.Period,
 )
 ERRORS = (sdk.Refused, sdk.PluginError, sdk.GiveUp, sdk.RetryAfter)
 
@@ -403,6 +426,7 @@ def _who(plugins: Iterable[str]) -> dict[str, dict[str, str]]:
         **dict.fromkeys(("collections", "keys", "trails"), keys),
         "metrics": {"*": f"{KEYS} `read` or `manage`"},
         "privacy": {"*": f"{KEYS} `manage`"},
+        "quotes": {"*": f"{KEYS} `ingest` or `manage`, or a member token"},
         "member": members,
         "operator": {"*": "an operator's key"},
         "health": {"*": "anyone"},

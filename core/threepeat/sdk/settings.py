@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 __all__ = ["PluginSettings", "SecretStr", "shown"]
 
-FieldUnit = Literal["", "money", "percent", "days", "hours", "minutes", "points", "times"]
+FieldUnit = Literal["", "money", "percent", "days", "hours", "minutes", "points", "times", "factor"]
 
 
 def shown(

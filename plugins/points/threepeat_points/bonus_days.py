@@ -47,7 +47,7 @@ class BonusDay(ItemModel):
         decimal_places=1,
         title=_("Factor"),
         description=_("Orders earn so many times the points, such as 2 or 1.5."),
-        json_schema_extra=shown(unit="times"),
+        json_schema_extra=shown(unit="factor"),
     )
     first_day: date = Field(
         ge=date(2000, 1, 1),

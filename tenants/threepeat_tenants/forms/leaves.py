@@ -21,6 +21,7 @@ UNITS: Mapping[str, str] = {
     "minutes": _("minutes"),
     "points": _("points"),
     "times": _("times"),
+    "factor": _("×"),
 }
 
 
