@@ -2,7 +2,7 @@
 
 import pytest
 
-PRICE = {"kind": "points", "amount": 20}
+PRICE = {"kind": "points", "amount": 20, "item": ""}
 DEAR = {"daily": {"kind": "points", "amount": 100}}
 STEP_3 = {"days": 3, "reward": {"kind": "points", "amount": 10}}
 

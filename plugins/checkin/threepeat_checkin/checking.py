@@ -138,7 +138,13 @@ def _give(ctx: Ctx, day: date, due: dict[int, RewardChoice]) -> list[Brought]:
     for kind in dict.fromkeys(reward.kind for reward in due.values()):
         steps = [step for step, reward in due.items() if reward.kind == kind]
         grants = [
-            Grant(ctx.member, due[step].amount, f"step.{step}" if step else "daily", day.isoformat())
+            Grant(
+                ctx.member,
+                due[step].amount,
+                f"step.{step}" if step else "daily",
+                day.isoformat(),
+                item=due[step].item,
+            )
             for step in steps
         ]
         try:

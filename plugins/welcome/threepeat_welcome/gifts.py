@@ -29,6 +29,7 @@ class Gift:
 
     Attributes:
         number: Its place in the pack, from 1; it names the rule, so it is given once per person for ever.
+        item: Which one of its kind, if there are several.
         order: The order that it is given for, if any.
     """
 
@@ -37,6 +38,7 @@ class Gift:
     number: int
     kind: str
     amount: int
+    item: str = ""
     order: OrderPaid | None = None
 
 
@@ -48,7 +50,7 @@ def hand_out(ctx: Ctx, gifts: Sequence[Gift]) -> frozenset[int]:
     """
     written: list[tuple[Gift, str, str | None]] = []
     for kind, mine in _by_kind(gifts).items():
-        answers = ctx.grant(kind, [_grant(one.member, one.part, one.number, one.amount) for one in mine])
+        answers = ctx.grant(kind, [_grant(one.member, one) for one in mine])
         for one, answer in zip(mine, answers, strict=True):
             if answer.state is GrantState.GRANTED:
                 written.append((one, "given", answer.key))
@@ -65,6 +67,7 @@ def hand_out(ctx: Ctx, gifts: Sequence[Gift]) -> frozenset[int]:
             numbers=[one.number for one, _, _ in written],
             kinds=[one.kind for one, _, _ in written],
             amounts=[one.amount for one, _, _ in written],
+            items=[one.item for one, _, _ in written],
             states=[state for _, state, _ in written],
             keys=[key for _, _, key in written],
             orders=[order.order_id if order else None for order in orders],
@@ -80,7 +83,7 @@ def settle(ctx: Ctx, occurrence: Occurrence) -> None:
     del occurrence
     done: list[tuple[Row[Any], str, str | None]] = []
     for kind, mine in _by_kind(ctx.sql("owed", most=MOST)).items():
-        answers = ctx.grant(kind, [_grant(row.member_id, row.part, row.number, row.amount) for row in mine])
+        answers = ctx.grant(kind, [_grant(row.member_id, row) for row in mine])
         for row, answer in zip(mine, answers, strict=True):
             if answer.state in _KEPT:
                 done.append((row, "given", answer.key))
@@ -107,9 +110,9 @@ def take_back(ctx: Ctx, orders: Collection[str]) -> None:
         ctx.revoke(kind, revocations)
 
 
-def _grant(member: int, part: str, number: int, amount: int) -> Grant:
+def _grant(member: int, one: Gift | Row[Any]) -> Grant:
     """The cause is the same text for ever, so a second registration is not a second cause."""
-    return Grant(member, amount, f"{part}-{number}", part)
+    return Grant(member, one.amount, f"{one.part}-{one.number}", one.part, item=one.item)
 
 
 def _by_kind(gifts: Sequence[Any]) -> dict[str, list[Any]]:

@@ -37,7 +37,8 @@ class Newcomer(Base):
         Index("newcomer_registered", "tenant_id", "registered_at"),
         Index("newcomer_welcomed", "tenant_id", "welcomed_at"),
         CheckConstraint(
-            "num_nonnulls(second_kind, second_amount, second_until) IN (0, 3)", name="newcomer_second_check"
+            "num_nonnulls(second_kind, second_amount, second_item, second_until) IN (0, 4)",
+            name="newcomer_second_check",
         ),
         {"comment": PERSONAL},
     )
@@ -47,6 +48,7 @@ class Newcomer(Base):
     welcomed_at: Mapped[datetime | None]
     second_kind: Mapped[str | None]
     second_amount: Mapped[int | None]
+    second_item: Mapped[str | None]
     second_until: Mapped[datetime | None]
     first_order_id: Mapped[str | None]
     first_order_at: Mapped[datetime | None]
@@ -80,6 +82,7 @@ class Gift(Base):
     number: Mapped[int]
     kind: Mapped[str]
     amount: Mapped[int]
+    item: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str] = mapped_column(server_default="missed")
     reward_key: Mapped[str | None]
     order_id: Mapped[str | None]

@@ -65,6 +65,7 @@ def welcome(ctx: Ctx, newcomers: Mapping[int, Event]) -> None:
         within=settings.first_order_within_days if by_order else None,
         second_kind=second.kind if second else None,
         second_amount=second.amount if second else None,
+        second_item=second.item if second else None,
         second_within=span if second else None,
     )
     gifts = []
@@ -72,7 +73,7 @@ def welcome(ctx: Ctx, newcomers: Mapping[int, Event]) -> None:
         event = newcomers[row.member_id]
         order = event if isinstance(event, OrderPaid) else None
         gifts += [
-            Gift(row.member_id, "pack", number, one.kind, one.amount, order)
+            Gift(row.member_id, "pack", number, one.kind, one.amount, one.item, order)
             for number, one in enumerate(settings.rewards, 1)
         ]
     given = hand_out(ctx, gifts)
@@ -97,7 +98,15 @@ def ordered(ctx: Ctx, events: list[OrderPaid]) -> None:
     hand_out(
         ctx,
         [
-            Gift(row.member_id, "second", 1, row.second_kind, row.second_amount, orders[row.second_order_id])
+            Gift(
+                row.member_id,
+                "second",
+                1,
+                row.second_kind,
+                row.second_amount,
+                row.second_item,
+                orders[row.second_order_id],
+            )
             for row in reached
         ],
     )

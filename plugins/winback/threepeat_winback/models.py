@@ -73,6 +73,7 @@ class Offer(Base):
     until: Mapped[datetime]
     kind: Mapped[str]
     amount: Mapped[int]
+    item: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str] = mapped_column(server_default="open")
     order_id: Mapped[str | None]
     order_total: Mapped[int] = mapped_column(server_default="0")

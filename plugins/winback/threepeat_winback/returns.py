@@ -22,11 +22,12 @@ def give(ctx: Ctx, offers: Sequence[Row[Any]]) -> None:
     """Give what offers promise whose order has come; what cannot be given stays owed for a while.
 
     Args:
-        offers: Rows with `id`, `member_id`, `kind`, `amount`, `order_id` and `paid_at`.
+        offers: Rows with `id`, `member_id`, `kind`, `amount`, `item`, `order_id` and `paid_at`.
     """
     done: list[tuple[Row[Any], str, Granted]] = []
     for kind, mine in _by_kind(offers).items():
-        answers = ctx.grant(kind, [Grant(row.member_id, row.amount, "return", f"offer {row.id}") for row in mine])
+        grants = [Grant(row.member_id, row.amount, "return", f"offer {row.id}", item=row.item) for row in mine]
+        answers = ctx.grant(kind, grants)
         for row, answer in zip(mine, answers, strict=True):
             if answer.state in _KEPT:
                 done.append((row, "given", answer))

@@ -7,18 +7,20 @@ WITH refunds AS (
     DELETE FROM welcome.newcomer WHERE tenant_id = :tenant AND member_id = :source RETURNING *
 )
 INSERT INTO welcome.newcomer AS n (tenant_id, member_id, registered_at, welcomed_at, second_kind, second_amount,
-                                   second_until, first_order_id, first_order_at, second_order_id, second_order_at)
-SELECT :tenant, :target, registered_at, welcomed_at, second_kind, second_amount, second_until, first_order_id,
-       first_order_at, second_order_id, second_order_at
+                                   second_item, second_until, first_order_id, first_order_at, second_order_id,
+                                   second_order_at)
+SELECT :tenant, :target, registered_at, welcomed_at, second_kind, second_amount, second_item, second_until,
+       first_order_id, first_order_at, second_order_id, second_order_at
 FROM gone
 ON CONFLICT (tenant_id, member_id) DO UPDATE SET
     registered_at = least(n.registered_at, excluded.registered_at),
     welcomed_at = least(n.welcomed_at, excluded.welcomed_at),
-    (second_kind, second_amount, second_until) = (
-        SELECT p.kind, p.amount, p.until
-        FROM (VALUES (n.welcomed_at, n.second_kind, n.second_amount, n.second_until),
-                     (excluded.welcomed_at, excluded.second_kind, excluded.second_amount, excluded.second_until))
-            AS p (welcomed_at, kind, amount, until)
+    (second_kind, second_amount, second_item, second_until) = (
+        SELECT p.kind, p.amount, p.item, p.until
+        FROM (VALUES (n.welcomed_at, n.second_kind, n.second_amount, n.second_item, n.second_until),
+                     (excluded.welcomed_at, excluded.second_kind, excluded.second_amount, excluded.second_item,
+                      excluded.second_until))
+            AS p (welcomed_at, kind, amount, item, until)
         ORDER BY p.welcomed_at NULLS LAST LIMIT 1),
     (first_order_id, first_order_at) = (
         SELECT p.id, p.at FROM (VALUES (n.first_order_id, n.first_order_at),

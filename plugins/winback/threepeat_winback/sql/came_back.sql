@@ -14,4 +14,4 @@ WITH given AS (
 )
 UPDATE winback.offer o SET state = 'owed', order_id = m.order_id, order_total = m.total, paid_at = m.paid_at
 FROM meant m WHERE o.tenant_id = :tenant AND o.id = m.id AND o.state = 'open'
-RETURNING o.id, o.member_id, o.kind, o.amount, o.order_id, o.order_total, o.paid_at, o.slept_since
+RETURNING o.id, o.member_id, o.kind, o.amount, o.item, o.order_id, o.order_total, o.paid_at, o.slept_since
