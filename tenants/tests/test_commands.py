@@ -95,6 +95,8 @@ def test_keys_are_made_listed_and_revoked(threepeat):
         (("key", "create", "tea", "--scope", "root"), "scopes: choose from ingest, read, manage"),
         (("tactic", "enable", "tea", "nope"), "there is no plugin 'nope'"),
         (("tactic", "disable", "tea", "points"), "'points' is not on"),
+        (("tactic", "allow", "tea", "nope"), "there is no plugin 'nope'"),
+        (("tenant", "create", "new"), "slug: this word is not free"),
         (("tactic", "set", "tea", "points", "points_per_unit=0"), "settings.points_per_unit: "),
         (("tactic", "set", "tea", "points", "colour=red"), "settings.colour: "),
         (("tactic", "set", "tea", "points", "nonsense"), "nonsense: write name=value"),

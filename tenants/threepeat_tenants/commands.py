@@ -17,6 +17,7 @@ from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants import privacy
 from threepeat_tenants.cli import collections, metrics, operating, people
 from threepeat_tenants.opening import BY, Slug, inside, opened
+from threepeat_tenants.operating import plans
 
 console = Console()
 
@@ -140,15 +141,15 @@ def list_tactics(slug: Slug) -> None:
 @tactic_app.command("allow")
 def allow(slug: Slug, tactic: Plugin) -> None:
     """Allow a plugin to a tenant, whatever its plan says."""
-    with inside(slug) as (_, _, scope):
-        switches.allow(scope, tactic, allowed=True, by=BY)
+    with inside(slug) as (platform, _, scope):
+        plans.allow(scope, platform.registry, tactic, allowed=True, by=BY)
 
 
 @tactic_app.command("forbid")
 def forbid(slug: Slug, tactic: Plugin) -> None:
     """Forbid a plugin to a tenant: it cannot be switched on any more."""
-    with inside(slug) as (_, _, scope):
-        switches.allow(scope, tactic, allowed=False, by=BY)
+    with inside(slug) as (platform, _, scope):
+        plans.allow(scope, platform.registry, tactic, allowed=False, by=BY)
 
 
 @tactic_app.command("enable")

@@ -13,6 +13,8 @@ from threepeat.sdk.context import Store
 from threepeat.tenancy.errors import Invalid, NotFound
 
 SLUG = re.compile(r"[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?")
+RESERVED = frozenset({"new"})
+"""Words that stand in addresses where a tenant's name does."""
 
 COLUMNS = """
     id, slug, name, plan, currency, timezone, simulated, clock_offset, suspended_at, suspended_reason, blueprint
@@ -86,6 +88,8 @@ def create(
     """
     if not SLUG.fullmatch(slug):
         raise Invalid("slug", "use 1 to 63 lower-case letters, digits and hyphens")
+    if slug in RESERVED:
+        raise Invalid("slug", "this word is not free; choose another one")
     if currency not in list_currencies():
         raise Invalid("currency", f"{currency!r} is not an ISO 4217 code")
     try:

@@ -4,10 +4,12 @@ An attempt is counted before the password is looked at, and given back once it w
 get no further than one after the other. Three counters keep it, each a keyed hash, so that the table tells
 nobody who signs in from where:
 
-- one address at one account: five attempts, then a wait of 1 s that doubles up to 15 minutes;
+- one address at one account: five attempts, then a wait of 15 s that doubles up to 15 minutes: ten guesses in the
+  first 15 minutes, and four in each hour after;
 - one account from everywhere, in the same measure; but each address brings in its first five attempts only, so
-  that a flood from one address keeps the account's owner out for a second at a time, and not for longer;
-- one address at all accounts: twenty attempts, then a wait that doubles up to a minute. Many people may share it.
+  that a flood from one address keeps the account's owner out for 15 s at a time, and not for longer;
+- one address at all accounts: twenty attempts, then a wait of 1 s that doubles up to a minute. Many people may
+  share it.
 
 Every hour halves the counters.
 """
@@ -36,7 +38,7 @@ HOURS = "floor(extract(epoch FROM clock_timestamp() - f.last_at) / :half)"
 COUNTED = f"(f.failures >> least(20, greatest(0, {HOURS}))::int)"
 WAIT = f"""
     CASE WHEN {COUNTED} < :free THEN 0
-         ELSE least(:longest, power(2, least({COUNTED} - :free, 20))) END
+         ELSE least(:longest, :first * power(2, least({COUNTED} - :free, 20))) END
 """
 COUNT = text(f"""
     INSERT INTO core.sign_in_failure AS f (key, failures, last_at) VALUES (:key, :step, clock_timestamp())
@@ -72,14 +74,15 @@ class TooManyAttempts(TenancyError):  # noqa: N818 - an answer, not a programmin
 
 @dataclass(frozen=True, slots=True)
 class Measure:
-    """How many attempts are free, and the longest wait after them in seconds."""
+    """How many attempts are free, and the first and the longest wait after them in seconds."""
 
     free: int
+    first: int
     longest: int
 
 
-ACCOUNT = Measure(free=5, longest=900)
-ADDRESS = Measure(free=20, longest=60)
+ACCOUNT = Measure(free=5, first=15, longest=900)
+ADDRESS = Measure(free=20, first=1, longest=60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +139,13 @@ def network(address: str) -> str:
 
 
 def _count(ops: Connection, key: bytes, measure: Measure, *, step: int = 1) -> int:
-    binds = {"key": key, "free": measure.free, "longest": measure.longest, "half": HALF_LIFE.total_seconds()}
+    binds = {
+        "key": key,
+        "free": measure.free,
+        "first": measure.first,
+        "longest": measure.longest,
+        "half": HALF_LIFE.total_seconds(),
+    }
     counted = ops.execute(COUNT, {**binds, "step": step, "highest": HIGHEST}).scalar_one_or_none()
     if counted is None:
         left = ops.execute(LEFT, binds).scalar_one_or_none()

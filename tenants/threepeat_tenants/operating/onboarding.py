@@ -23,8 +23,6 @@ from threepeat_tenants.operating.checking import line
 
 MAX_NAME = 100
 FIRST_KEY = "first ingest key"
-RESERVED = frozenset({"new"})
-"""Short names whose addresses the operators' console needs itself."""
 LATE = 20
 
 # What plugins answer with is deeper; only the store's own events count.
@@ -94,7 +92,7 @@ def onboard(
         BlueprintError: A blueprint breaks a rule.
     """
     name = line("name", name, MAX_NAME)
-    if slug in RESERVED:
+    if slug in tenants.RESERVED:
         raise Invalid("slug", _("this word is not free; choose another one"))
     chosen = _chosen(platform, blueprint)
     if not plans.ID.fullmatch(plan):
