@@ -5,44 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
+from core.tests.sdk.known import BUYER, FACTS, Json, ask
 from hypothesis import given
 from hypothesis import strategies as st
 
 from threepeat.events.audiences import Answered, Split, split
-from threepeat.sdk import Audience, Fact, fact
+from threepeat.sdk import Audience
 from threepeat.sdk.audience import OPS
 
-Json = dict[str, Any]
-
 NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
-
-
-def nothing(_ctx: object, _members: object) -> dict[int, Any]:
-    return {}
-
-
-FACTS: dict[str, Fact] = {
-    one.name: one
-    for one in (
-        fact("orders.count", nothing, kind="number", title={"en": "number of orders", "zh": "累计订单数"}),
-        fact(
-            "orders.spend",
-            nothing,
-            kind="number",
-            unit="money",
-            title={"en": "total spending", "zh": "累计消费金额"},
-        ),
-        fact("visits.streak", nothing, kind="number", unit="days", title={"en": "streak", "zh": "连续到访"}),
-        fact("orders.last_at", nothing, kind="instant", title={"en": "last order", "zh": "最近一次下单"}),
-        fact("tiers.tier", nothing, kind="choice", choices=("gold", "silver"), title={"en": "tier", "zh": "等级"}),
-        fact("tags.interests", nothing, kind="tags", title={"en": "interests", "zh": "兴趣"}),
-        fact("wx.follows", nothing, kind="flag", title={"en": "follow the account", "zh": "关注了公众号"}),
-    )
-}
-
-
-def ask(name: str, op: str, *value: Any) -> Json:
-    return {"fact": name, "op": op, **({"value": value[0]} if value else {})}
 
 
 def truth(node: Mapping[str, Any], values: Mapping[str, Any]) -> bool | None:
@@ -163,7 +134,6 @@ def test_a_fact_less_lets_nobody_in_who_was_out(tree: Json, crowd: list[Json]) -
         assert less.fails <= full.fails
 
 
-BUYER, GOLD = ask("orders.count", "at_least", 3), ask("tiers.tier", "is", "gold")
 UNKNOWN = ask("wx.follows", "is_true")
 ANN, BOB, EVE = 1, 2, 3
 

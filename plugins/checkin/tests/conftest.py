@@ -2,7 +2,6 @@
 
 import itertools
 import secrets
-import threading
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
@@ -191,32 +190,6 @@ def shop(open_shop):
     made = open_shop()
     yield made
     assert made.violations() == []
-
-
-@pytest.fixture
-def together():
-    """Runs `work(number)` in many threads, begun at once; raises what one of them raised."""
-
-    def run(count, work):
-        start, failed, answers = threading.Barrier(count), [], [None] * count
-
-        def one(number):
-            start.wait()
-            try:
-                answers[number] = work(number)
-            except BaseException as error:  # noqa: BLE001 - raised below
-                failed.append(error)
-
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
-        return answers
-
-    return run
 
 
 @pytest.fixture

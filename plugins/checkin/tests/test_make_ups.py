@@ -2,6 +2,8 @@
 
 import pytest
 
+from threepeat.testing.together import together
+
 PRICE = {"kind": "points", "amount": 20, "item": ""}
 DEAR = {"daily": {"kind": "points", "amount": 100}}
 STEP_3 = {"days": 3, "reward": {"kind": "points", "amount": 10}}
@@ -120,7 +122,7 @@ def test_a_price_in_what_nobody_can_pay_with_is_refused_in_words(open_shop):
     assert code(shop.make_up(1)) == "not-offered"
 
 
-def test_sixteen_at_once_pay_and_count_one_day_once(shop, together):
+def test_sixteen_at_once_pay_and_count_one_day_once(shop):
     shop.taps(0, 2)
     answers = together(16, lambda _: shop.make_up(1))
     assert {answer.status_code for answer in answers} == {200}
@@ -128,7 +130,7 @@ def test_sixteen_at_once_pay_and_count_one_day_once(shop, together):
     assert shop.points() == 200 - 20 + 10
 
 
-def test_sixteen_at_once_make_up_for_no_more_days_than_a_month_has(shop, together):
+def test_sixteen_at_once_make_up_for_no_more_days_than_a_month_has(shop):
     shop.taps(0, 5)
     answers = together(16, lambda number: shop.make_up(1 + number % 4))
     made = {answer.json()["day"]: answer.json() for answer in answers if answer.status_code == 200}
@@ -137,7 +139,7 @@ def test_sixteen_at_once_make_up_for_no_more_days_than_a_month_has(shop, togethe
     assert shop.points() == 200 - 40 + sum(one["amount"] for day in made.values() for one in day["rewards"])
 
 
-def test_a_check_in_and_a_made_up_day_at_once_reach_a_step_together_once(open_shop, together):
+def test_a_check_in_and_a_made_up_day_at_once_reach_a_step_together_once(open_shop):
     shop = open_shop(daily=None, ladder=[STEP_3], make_ups_per_month=2, make_up_price=None)
     shop.taps(0)
     shop.day(2)

@@ -10,6 +10,7 @@ from threepeat.events.context import Cause
 from threepeat.plugins import Registry
 from threepeat.sdk import Grant, hookimpl, post
 from threepeat.tenancy import tenants
+from threepeat.testing.together import together
 from threepeat_checkin.days import today
 from threepeat_checkin.models import CheckIn
 from threepeat_checkin.plugin import Checkin
@@ -45,7 +46,7 @@ def at_midnight(shop, together, platform, handler):
     return answers
 
 
-def test_sixteen_taps_around_midnight_are_two_days(open_shop, together, platform):
+def test_sixteen_taps_around_midnight_are_two_days(open_shop, platform):
     shop = open_shop()
     answers = at_midnight(shop, together, platform, check_in)
     assert Counter(answer.day.day for answer in answers) == {2: 8, 3: 8}
@@ -73,7 +74,7 @@ class Careless(Checkin):
 Careless.__module__ = Checkin.__module__  # where its sql/ folder is
 
 
-def test_the_storm_sees_a_check_in_that_looks_first_and_writes_then(open_shop, together, platform):
+def test_the_storm_sees_a_check_in_that_looks_first_and_writes_then(open_shop, platform):
     careless = Careless()
     plugins = [(one.id, careless if one.id == "checkin" else one.plugin) for one in platform.registry]
     rival = replace(platform, registry=Registry.load(plugins))
@@ -81,7 +82,7 @@ def test_the_storm_sees_a_check_in_that_looks_first_and_writes_then(open_shop, t
         at_midnight(open_shop(), together, rival, careless.look)
 
 
-def test_sixteen_phones_at_midnight_over_http(open_shop, together):
+def test_sixteen_phones_at_midnight_over_http(open_shop):
     shop = open_shop()
     shop.at(shop.local(date(2026, 3, 3), 0) - SECOND / 50)
     days = Counter(answer["day"] for answer in together(16, lambda _: shop.tap()))
@@ -92,7 +93,7 @@ def test_sixteen_phones_at_midnight_over_http(open_shop, together):
     assert shop.violations() == []
 
 
-def test_many_members_at_once_get_one_each(open_shop, together):
+def test_many_members_at_once_get_one_each(open_shop):
     shop = open_shop()
     names = [f"m{number}" for number in range(4)]
     together(16, lambda number: shop.tap(names[number % 4]))

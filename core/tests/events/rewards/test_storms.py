@@ -13,28 +13,9 @@ from threepeat.events.budgets import OvertakenError
 from threepeat.events.context import Cause
 from threepeat.plugins import Registry
 from threepeat.sdk import Grant, GrantState, Refused, Revocation, Spend
+from threepeat.testing.together import together
 
 GRANTED, OVER = GrantState.GRANTED, GrantState.OVER_BUDGET
-
-
-def together(count, work):
-    """Run `work(number)` in as many threads, begun at once; raises what one of them raised."""
-    start, failed = threading.Barrier(count), []
-
-    def run(number):
-        start.wait()
-        try:
-            work(number)
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
 
 
 def again(work, most=100):
