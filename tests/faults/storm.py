@@ -339,6 +339,7 @@ def storm(
     plant: str = "",
     kinds: Sequence[str] = KILLED,
     every: tuple[float, float] = (0.5, 3.0),
+    least: int = 0,
 ) -> Outcome:
     """Run a storm.
 
@@ -349,6 +350,7 @@ def storm(
         plant: A mistake to plant, which the storm must find.
         kinds: What is killed, as often as it stands here, in an order that the seed decides.
         every: Seconds between random kills, at least and at most.
+        least: So many are killed at random, however long it takes.
     """
     outcome = Outcome(seed)
     folder = Path(tempfile.mkdtemp(prefix="threepeat-storm-"))
@@ -376,7 +378,7 @@ def storm(
         plan = random.Random(seed)
         deck: list[str] = []
         until = time.monotonic() + seconds
-        while time.monotonic() < until:
+        while time.monotonic() < until or sum(place.kills.values()) < least:
             time.sleep(plan.uniform(*every))
             deck = deck or plan.sample(kinds, len(kinds))
             place.kill(deck.pop())

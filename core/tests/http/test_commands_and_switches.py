@@ -14,7 +14,7 @@ from threepeat.tenancy.switches import SwitchState
 class Desk(Plugin[PluginSettings]):
     """Promises something to whoever asks, when it is let."""
 
-    manifest = Manifest(id="desk", kind="tactic", title="Desk", summary="A toy.")
+    manifest = Manifest(id="desk", kind="tactic", title="Desk", summary="A toy.", holdout="none")
     settings_model = PluginSettings
 
     def __init__(self):

@@ -81,7 +81,7 @@ def test_a_restored_database_forgets_again_who_was_erased_since(cluster: Cluster
                 erasure_id = erase(platform, tea, ann)
                 late = view(platform, tea, "late")
                 erase(platform, tea, late)
-                new = open_store(platform, "new", by="test")
+                new = open_store(platform, "later", by="test")
                 erase(platform, new, view(platform, new, "newcomer"))
                 removal.remove(platform, gone, by="operator")
             lines = (tmp_path / "erasures.jsonl").read_text().splitlines()
