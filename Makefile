@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := core tenants plugins/checkin plugins/orders plugins/points plugins/welcome plugins/winback
-SOURCES := -p threepeat -p threepeat_tenants -p threepeat_checkin -p threepeat_orders -p threepeat_points -p threepeat_welcome -p threepeat_winback
+PACKAGES := core tenants plugins/checkin plugins/checkout plugins/orders plugins/points plugins/tiers plugins/vouchers plugins/welcome plugins/winback
+SOURCES := -p threepeat -p threepeat_tenants -p threepeat_checkin -p threepeat_checkout -p threepeat_orders -p threepeat_points -p threepeat_tiers -p threepeat_vouchers -p threepeat_welcome -p threepeat_winback
 
 .PHONY: help demo test test-browser check format bench bench-road proofs storm docs screenshots lock clean
 
@@ -48,7 +48,7 @@ bench: $(STAMP) ## measure throughput side by side, in one run
 
 proofs: $(STAMP) ## run the proofs that take minutes: every named place, planted mistakes, ten thousand histories
 	$(BIN)/python -m pytest -m long tests/docs tests/faults tests/real tests/restore $(ARGS)
-	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards $(ARGS)
+	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards plugins/checkout/tests/test_machine.py $(ARGS)
 
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)

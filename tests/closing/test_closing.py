@@ -38,6 +38,9 @@ def live(stand, member="ann"):
     for event in {reaction.event for reaction in stand.subject.reactions}:
         happen(stand, event, member)
     stand.drain()
+    if stand.subject.rewards and not holding(stand, stand.member(member)):
+        for kind in stand.subject.rewards:
+            given(stand, kind, member)
 
 
 def numbered(stand, *, always):
@@ -134,22 +137,40 @@ def shown(stand):
 # --- What other plugins ask of it ----------------------------------------------------------------------------
 
 
-def by_patron(stand, verb, what, key=""):
+STOCK = {
+    "vouchers": ("vouchers/templates", {"name": "Five off", "kind": "fixed", "amount": 500}, "activate"),
+}
+"""Of kinds of which a store has several: where one is made, of what, and the step after which it can be given."""
+
+
+def by_patron(stand, verb, what, key="", *, item="", member="ann"):
     """Let another plugin ask inside a member's command: what it was told, or how the command was refused."""
-    body = {"what": what, "key": key}
-    answer = stand.call("POST", f"/v1/me/patron/{verb}", body, token=stand.token())
+    body = {"what": what, "key": key, "item": item}
+    answer = stand.call("POST", f"/v1/me/patron/{verb}", body, token=stand.token(member))
     return answer.json() if answer.status_code == 200 else said(answer)
 
 
-def given(stand, kind):
-    state, key = by_patron(stand, "grant", kind, "before").split()
+def stocked(stand, kind):
+    """Which one of a kind can be given; one is made. Empty for a kind that is one."""
+    if stand.subject.rewards[kind].items is None:
+        return ""
+    place, values, step = STOCK[kind]
+    made = stand.call("POST", f"/v1/plugins/{place}", {"values": values}).json()
+    ready = stand.call("POST", f"/v1/plugins/{place}/{made['id']}/{step}", {"revision": made["revision"]})
+    assert ready.status_code == 200, ready.text
+    return made["id"]
+
+
+def given(stand, kind, member="ann"):
+    state, key = by_patron(stand, "grant", kind, "before", item=stocked(stand, kind), member=member).split()
     assert state == "granted"
     return key
 
 
 def granted(stand):
+    items = {kind: stocked(stand, kind) for kind in stand.subject.rewards}
     stand.enter()
-    return one(by_patron(stand, "grant", kind, "test").split()[0] for kind in stand.subject.rewards)
+    return one(by_patron(stand, "grant", kind, "test", item=items[kind]).split()[0] for kind in items)
 
 
 def revoked(stand):

@@ -30,6 +30,7 @@ GUIDES = [
     )
 ]
 """One after the other, on one installation."""
+EXAMPLE = DOCS / "howto" / "price-a-basket.md"
 SERVED = """
 export THREEPEAT_DATA="$PWD/first-store" URL=http://127.0.0.1:8000
 threepeat db start
@@ -124,6 +125,23 @@ def test_the_tutorial_gives_what_it_shows():
     assert [(one["available"], one["debt"]) for one in balances] == [(128, 0), (99, 0)]
     (history,) = re.findall(r'\{"entries":.*?"next":null\}', printed)
     assert [entry["points"] for entry in json.loads(history)["entries"]] == [-29, 128]
+
+
+@NEEDS
+@pytest.mark.long
+def test_the_basket_is_priced_and_taken_apart_as_the_page_shows():
+    text = EXAMPLE.read_text("utf-8")
+    script, port = "\n".join(RUN.findall(text)), free_port()
+    for place in ("127.0.0.1:", "--port "):  # it is also a price
+        script = script.replace(place + PORT, place + port)
+    with folder() as cwd:
+        code, printed = run(script, cwd, LONG_SECONDS)
+    assert code == 0, printed
+    shown = [line for block in SHOWN.findall(text) for line in block.splitlines()]
+    assert len(shown) > 10
+    assert [line for line in shown if line not in printed] == []
+    total = int(re.findall(r"total (\d+)", printed)[0])
+    assert sum(json.loads(found)["amount"] for found in re.findall(r'\{"amount".*\}', printed)) == total
 
 
 @NEEDS

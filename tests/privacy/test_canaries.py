@@ -20,7 +20,11 @@ from threepeat.testing.fixtures import Sender
 
 ROAD = ("core.event", "core.member", "core.erasure")
 """Tables whose rows come by the road that they come by in earnest, not by an INSERT."""
-NUMBERS = {"checkin.check_in", "checkin.make_up", "orders.buyer", "points.account", "winback.activity"}
+NUMBERS = {
+    *("checkin.check_in", "checkin.make_up", "orders.buyer", "points.account", "points.item_member"),
+    *("tiers.change", "tiers.day_growth", "tiers.standing"),
+    *("vouchers.guess", "vouchers.taking", "winback.activity"),
+}
 """Tables that hold numbers only, and no word that could be found again."""
 
 GONE = """

@@ -4,13 +4,8 @@ import csv
 import lzma
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections import defaultdict
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from decimal import Decimal
 from functools import lru_cache
 from hashlib import sha256
@@ -18,87 +13,6 @@ from pathlib import Path
 
 import psycopg
 import pytest
-
-from threepeat.testing.fixtures import Cluster
-
-ONLINE_RETAIL = Path(
-    os.environ.get("THREEPEAT_DATA_DIR", Path(__file__).resolve().parents[3] / "shared" / "data"),
-    "online_retail.csv.xz",
-)
-MAPPING = (
-    "order_id=InvoiceNo occurred_at=InvoiceDate member=CustomerID sku=StockCode name=Description "
-    "quantity=Quantity unit_price=UnitPrice"
-)
-
-
-@dataclass
-class Installation:
-    """A database, and the environment in which `threepeat` works on it."""
-
-    ops_url: str
-    environment: dict[str, str]
-    folder: Path
-
-    def outcome(self, *arguments: str) -> tuple[int, str]:
-        """Run `threepeat` to its end; its exit code and what it printed."""
-        done = subprocess.run(
-            self._command(arguments),
-            env=self.environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            check=False,
-        )
-        return done.returncode, done.stdout
-
-    def run(self, *arguments: str) -> str:
-        """Run `threepeat`, which has to succeed, and return what it printed."""
-        code, printed = self.outcome(*arguments)
-        assert code == 0, f"{arguments}: {printed}"
-        return printed
-
-    @contextmanager
-    def running(self, *arguments: str) -> Iterator[subprocess.Popen[str]]:
-        """Run `threepeat` beside the block; it is ended by its process id."""
-        with (self.folder / "process.log").open("w") as log:
-            process = subprocess.Popen(
-                self._command(arguments), env=self.environment, stdout=log, stderr=log, text=True
-            )
-            try:
-                yield process
-            finally:
-                if process.poll() is None:
-                    process.send_signal(signal.SIGTERM)
-                process.wait(30)
-
-    def import_online_retail(self, holdout: int) -> tuple[str, ...]:
-        """The arguments that import the real file, a store for each country."""
-        rejects = str(self.folder / "rejects.csv")
-        return (
-            *("import", "orders", str(ONLINE_RETAIL), "--tenant-by", "Country", "--map", MAPPING),
-            *("--currency", "GBP", "--timezone", "Europe/London", "--refund-prefix", "C", "--reject-prefix", "A"),
-            *("--enable", "points", "--holdout", str(holdout), "--clock", "data", "--rejects", rejects),
-        )
-
-    def rows(self, query: str) -> list[tuple]:
-        """The answer to a query of the ops role, which sees every tenant."""
-        with psycopg.connect(self.ops_url, autocommit=True) as connection:
-            return connection.execute(query).fetchall()
-
-    def wait_until_served(self, seconds: float = 120) -> None:
-        """Wait until every plugin has seen every event of every tenant."""
-        until = time.monotonic() + seconds
-        behind = """
-            SELECT count(*) FROM core.stream s JOIN core.cursor c USING (tenant_id) WHERE c.position < s.head
-        """
-        while self.rows(behind)[0][0] or self.rows("SELECT count(*) FROM core.outbox")[0][0]:
-            assert time.monotonic() < until, "the worker does not come to an end"
-            time.sleep(0.1)
-
-    @staticmethod
-    def _command(arguments: tuple[str, ...]) -> list[str]:
-        return [sys.executable, "-m", "threepeat.cli", "--log-level", "warning", *arguments]
-
 
 # (tenant, member) of every store, with points that can be spent minus debt; as of the stores' own clocks.
 BALANCES = """
@@ -120,21 +34,11 @@ STATE = """
 """
 
 
-@pytest.fixture
-def installation(cluster: Cluster, tmp_path: Path) -> Iterator[Installation]:
-    if not ONLINE_RETAIL.exists():
-        pytest.skip(
-            f"the real orders are not here: {ONLINE_RETAIL.name} is missing (THREEPEAT_DATA_DIR names a folder)"
-        )
-    with cluster.database() as name:
-        yield Installation(cluster.url("ops", name), cluster.environment(name, tmp_path), tmp_path)
-
-
 @lru_cache
-def invoices() -> dict[tuple[str, str, str], Decimal]:
+def invoices(path: Path) -> dict[tuple[str, str, str], Decimal]:
     """(country, customer, invoice) → exact total in pounds, computed from the file and nothing else."""
     totals: dict[tuple[str, str, str], Decimal] = defaultdict(Decimal)
-    with lzma.open(ONLINE_RETAIL, "rt", encoding="utf-8", newline="") as file:
+    with lzma.open(path, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             if row["CustomerID"] and not row["InvoiceNo"].startswith("A"):
                 key = (row["Country"], row["CustomerID"].removesuffix(".0"), row["InvoiceNo"])
@@ -142,19 +46,19 @@ def invoices() -> dict[tuple[str, str, str], Decimal]:
     return totals
 
 
-def expected_points() -> dict[tuple[str, str], int]:
+def expected_points(path: Path) -> dict[tuple[str, str], int]:
     """One point per whole pound of each order, minus one per whole pound of each refund."""
     points: dict[tuple[str, str], int] = defaultdict(int)
-    for (country, customer, _), total in invoices().items():
+    for (country, customer, _), total in invoices(path).items():
         points[country, customer] += int(total)  # int() cuts towards zero: orders and refunds alike
     return points
 
 
-def balances(installation: Installation) -> dict[tuple[str, str], int]:
+def balances(installation) -> dict[tuple[str, str], int]:
     return {(store, member): points for store, member, points in installation.rows(BALANCES)}
 
 
-def test_the_import_reproduces_the_golden_figures_and_every_members_points(installation):
+def test_the_import_reproduces_the_golden_figures_and_every_members_points(installation, online_retail):
     with installation.running("worker"):
         printed = installation.run(*installation.import_online_retail(holdout=0))
         installation.wait_until_served()
@@ -174,7 +78,7 @@ def test_the_import_reproduces_the_golden_figures_and_every_members_points(insta
     assert cohort(installation, "2010-12") == [885, 324, 286, 340, 321, 352, 321, 309, 313, 350, 331, 445, 235]
     assert cohort(installation, "2011-01") == [417, 92, 111, 96, 134, 120, 103, 101, 125, 136, 152, 49]
 
-    expected = expected_points()
+    expected = expected_points(online_retail)
     assert len(expected) > 4_300
     assert min(expected.values()) < 0  # some refunds come without their order: debts are part of the proof
     assert balances(installation) == expected
@@ -204,7 +108,7 @@ def test_the_import_reproduces_the_golden_figures_and_every_members_points(insta
     assert "points.journal" in printed
 
 
-def cohort(installation: Installation, month: str) -> list[int]:
+def cohort(installation, month: str) -> list[int]:
     """Customers who first bought in `month`, by months since; a customer of two countries is one here."""
     return [
         count
@@ -220,7 +124,7 @@ def cohort(installation: Installation, month: str) -> list[int]:
     ]
 
 
-def test_members_of_the_comparison_group_have_no_points_and_the_others_all_of_theirs(installation):
+def test_members_of_the_comparison_group_have_no_points_and_the_others_all_of_theirs(installation, online_retail):
     with installation.running("worker"):
         installation.run(*installation.import_online_retail(holdout=10))
         installation.wait_until_served()
@@ -235,14 +139,14 @@ def test_members_of_the_comparison_group_have_no_points_and_the_others_all_of_th
         digest = sha256(bytes(key) + unit.to_bytes(8, "big")).digest()
         if int.from_bytes(digest[:4], "big") < 0.10 * 2**32:
             held.add((name, member))
-    expected = {who: 0 if who in held else points for who, points in expected_points().items()}
+    expected = {who: 0 if who in held else points for who, points in expected_points(online_retail).items()}
     assert 0.08 < len(held) / len(expected) < 0.12
     assert balances(installation) == expected
 
 
 @pytest.mark.long
 @pytest.mark.parametrize("share", [0.2, 0.7])
-def test_an_import_killed_in_the_middle_and_started_again_ends_the_same(installation, share):
+def test_an_import_killed_in_the_middle_and_started_again_ends_the_same(installation, online_retail, share):
     command = installation.import_online_retail(holdout=0)
     with installation.running("worker"):
         with installation.running(*command) as process:
@@ -258,5 +162,5 @@ def test_an_import_killed_in_the_middle_and_started_again_ends_the_same(installa
         assert installation.rows(IMPORTED)[0][0] < 22_190
         installation.run(*command)
         installation.wait_until_served()
-    assert balances(installation) == expected_points()
+    assert balances(installation) == expected_points(online_retail)
     assert "0 violated" in installation.run("verify")

@@ -500,3 +500,37 @@ def test_the_model_itself_may_be_given_and_is_checked_all_the_same(house):
 
     assert house(collections.create, Jar(name="jam"), by="t").title == "jam"
     assert refused(Invalid, house, collections.create, Jar(name="a\0"), by="t").field == "values.name"
+
+
+def test_a_file_is_had_in_its_state_and_by_whom_stands_in_the_trail(house):
+    jar = house.make(name="=cmd()", price=250)
+    early = refused(Conflict, house, collections.download, jar.id, by="staff:1")
+    assert "for sealed" in str(early)
+    house.act(jar, "seal")
+    file = house(collections.download, jar.id, by="staff:7")
+    assert file.decode("utf-8-sig").splitlines() == ["Name,Price", "'=cmd(),250", "low,-5"]
+    assert file.startswith(b"\xef\xbb\xbf")
+    assert (house.trail()[-1].actor, house.trail()[-1].action) == ("staff:7", "collection.downloaded")
+    refused(NotFound, house, collections.download, "99", by="staff:1")
+
+
+@pytest.mark.parametrize("given", [None, [], [1], [("a",), None], [("\ud800",)]])
+def test_a_file_that_is_none_is_the_plugins_mistake(house, shelf, given):
+    jar = house.act(house.make(), "seal")
+    shelf.instead["label"] = lambda *_: given
+    assert "'jars'" in str(refused(PluginError, house, collections.download, jar.id, by="staff:1"))
+    assert [one.action for one in house.trail()] == ["collection.created", "collection.seal"]
+
+
+def test_another_stores_file_is_not_there(house, open_house):
+    jar = house.act(house.make(), "seal")
+    refused(NotFound, open_house(), collections.download, jar.id, by="staff:1")
+
+
+@pytest.mark.parametrize(
+    "given", [{"editable": {"a"}}, {"update": lambda *_: True}], ids=["no update", "nothing editable"]
+)
+def test_what_can_be_saved_and_how_are_declared_together(given):
+    names = {"title": "T", "singular": "t", "summary": "S."}
+    with pytest.raises(PluginError, match="give update and the states that are editable together"):
+        collection("safes", ItemModel, **names, states={"a": "A"}, find=list, read=list, **given)

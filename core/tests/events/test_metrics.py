@@ -193,6 +193,7 @@ def test_only_what_is_on_or_closing_reports(platform, store):
     [
         Stat(None),
         Stat(-5, "money", 2**63 - 1),
+        Stat(60, "days", 40, "Too long."),
         Series({"a": [1, None, 0, 4, 5, 6, 7], "b": range(7)}, "percent", "bar"),
         Funnel([("came", 9), ("stayed", 9), ("paid", 0)]),
         Table([("who", ""), ("how much", "money")], [["ann", 5], ["bob", None], ["all", "none"]]),
@@ -228,6 +229,8 @@ class Odd(str):
         (Stat(2**63), "whole number"),
         (Stat(1, "euro"), "one of"),
         (Stat(1, "", 0.5), "whole number"),
+        (Stat(1, warning="a\0"), "no text"),
+        (Stat(1, warning=5), "1 to 200 characters"),
         (Series({}), "1 to 20 lines"),
         (Series({str(n): [0] * 7 for n in range(21)}), "1 to 20 lines"),
         (Series({"a": [0] * 6}), "6 figures for 7 days"),

@@ -5,6 +5,7 @@ from contextlib import suppress
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
@@ -312,6 +313,7 @@ def test_any_order_inside_a_stage_comes_to_the_same_and_every_part_adds_up(ask, 
         assert one.paid_for(line, line.quantity) == one.lines[line.id]
         parts = [one.paid_for(line, units + 1) - one.paid_for(line, units) for units in range(line.quantity)]
         assert sum(parts) == one.lines[line.id]
+        assert min(parts) >= 0
 
 
 @given(st.integers(0, 10_000), st.dictionaries(st.text(max_size=3), st.integers(0, 10_000), max_size=8))
@@ -355,6 +357,21 @@ def test_a_hold_of_a_plugin_that_is_away_waits_until_it_is_back(tell):
             tell("confirm", gone)
 
 
+def test_what_comes_back_of_two_orders_is_told_to_each(tell):
+    """Two reservations may hold under the same key."""
+    heard = []
+    A.hear = lambda _ctx, _what, given: heard.append((given.hold.reservation, given.amount))
+    try:
+        holds = [replace(hold(), reservation=name) for name in ("r2", "r1")]
+        backs = [
+            Returned(hold=one, reference=one.reservation, amount=n, whole=False) for n, one in enumerate(holds)
+        ]
+        tell("returned", *backs)
+    finally:
+        del A.hear
+    assert heard == [("r1", 1), ("r2", 0)]
+
+
 def test_a_rule_is_declared_whole_or_not_at_all():
     nothing = lambda *_: ()  # noqa: E731
     for name, more in (("A", {}), ("a b", {}), ("a" * 65, {}), ("ok", {"reserve": nothing})):
@@ -370,5 +387,8 @@ def test_what_comes_back_unit_by_unit_is_what_was_paid():
     tin = BASKET.lines[2]
     assert [quote.paid_for(tin, units) for units in range(4)] == [0, 999 - 333, 1998 - 666, 2997 - 1000]
     assert quote.paid_for(tin, 3) == quote.lines["tin"]
+    deep = [replace(applied, shares={"tin": share}) for share in (2_000, 996)]
+    units = [Quote(basket=BASKET, applied=tuple(deep)).paid_for(tin, units) for units in range(4)]
+    assert units == [0, 1, 1, 1], "no unit is worth less than nothing, however many reductions are rounded"
     other = replace_choices({})
     assert Quote(basket=other).total == other.amount + 800

@@ -295,3 +295,17 @@ def test_nothing_of_an_attempt_is_left(manager, platform, tenant, shelf):
     assert manager.post(f"{JARS}/{item['id']}/seal", json={"revision": 1}, headers=headers).status_code == 200
     with platform.database.tenant(tenant.id) as scope:
         assert scope.run(text("SELECT count(*) FROM core.outbox WHERE tenant_id = :tenant"))[0][0] == 1
+
+
+def test_a_file_is_sent_to_whoever_may_manage(manager, tenant, client, make_key):
+    place = f"{JARS}/{make(manager)['id']}"
+    assert code(manager.get(f"{place}/file"), 409) == "not-now"
+    manager.post(f"{place}/seal", json={"revision": 1})
+    answer = manager.get(f"{place}/file")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/csv; charset=utf-8")
+    assert (answer.headers["cache-control"], answer.text.splitlines()[-1]) == ("no-store", "low,-5")
+    reader = {"Authorization": f"Bearer {make_key(tenant, 'read')}"}
+    assert code(client.get(f"{place}/file", headers=reader), 403) == "not-allowed"
+    assert code(manager.get(f"{JARS}/99/file"), 404) == "not-found"
+    listed = manager.get("/v1/plugins").json()["collections"]
+    assert [one["file"] for one in listed if one["plugin"] == "shelf"] == ["The label"]

@@ -197,6 +197,7 @@ EXAMPLES: dict[str, Any] = {
     "datacontenttype": "application/json",
     "dataschema": None,
     "external_id": "m1",
+    "member": "m1",
     "tactic": "keeper",
     "replace": None,
     "revision": None,
@@ -285,6 +286,8 @@ def test_the_examples_are_good_so_that_what_is_put_into_them_is_what_is_wrong(ap
     told: Counter[int] = Counter()
     tried = 0
     for operation in api.operations:
+        if operation.path.startswith("/v1/plugins/"):
+            continue  # what a collection's item may be, and which there are, its plugin's own tests know
         for kind, content in operation.content.items():
             answer = api.send(operation, json.dumps(api.example(content["schema"])).encode(), kind)
             print(operation, kind, answer.status_code, answer.text[:200])

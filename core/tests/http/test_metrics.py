@@ -25,7 +25,7 @@ class Reporter(Plugin[PluginSettings]):
         yield metric("broken", lambda _ctx, _period: 1 / 0, question="Why?")
 
     def stat(self, ctx, _period):
-        return Stat(ctx.tenant.id, before=2**62)
+        return Stat(ctx.tenant.id, before=2**62, warning="too many")
 
     def series(self, _ctx, period):
         return Series({"<b>": [number or None for number in range(len(period.days))]}, "money", "bar")
@@ -68,7 +68,7 @@ def test_everything_that_is_on_is_reported_with_its_answers(reader, tenant):
         ("served", "Served", "enabled"),
     ]
     assert {one["name"]: one["answer"] for one in found["plugins"][0]["metrics"]} == {
-        "stat": {"kind": "stat", "unit": "", "value": tenant.id, "before": 2**62},
+        "stat": {"kind": "stat", "unit": "", "value": tenant.id, "before": 2**62, "warning": "too many"},
         "series": {
             "kind": "series",
             "unit": "money",

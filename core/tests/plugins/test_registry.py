@@ -25,7 +25,7 @@ from threepeat.sdk import (
     provide_orders,
     when,
 )
-from threepeat.sdk.events import CATALOGUE, PLUGIN, SERVER, Event, OrderPaid, Sender
+from threepeat.sdk.events import CATALOGUE, PLUGIN, SERVER, Event, OrderPaid, RefundRequested, Sender
 from threepeat.sdk.orders import Orders
 
 
@@ -45,6 +45,11 @@ class Rang(Event, frozen=True, kw_only=True):
 
 class RangAgain(Event, frozen=True, kw_only=True):
     type: ClassVar[str] = "toy.rang"
+    senders: ClassVar[frozenset[Sender]] = PLUGIN
+
+
+class Requested(Event, frozen=True, kw_only=True):
+    type: ClassVar[str] = "refund.requested"
     senders: ClassVar[frozenset[Sender]] = PLUGIN
 
 
@@ -255,6 +260,7 @@ BAD: list[tuple[Any, str]] = [
     (Toy, "must name an instance of Plugin, not <class"),
     (None, "must name an instance of Plugin, not None"),
     (emitting(Paid), "the SDK already declares the event type 'order.paid'"),
+    (emitting(Requested), "the SDK already declares the event type 'refund.requested'"),
     (emitting(Rang), "good already declares the event type 'toy.rang'"),
     (emitting(RangAgain), "good already declares the event type 'toy.rang'"),
     (emitting(Untyped), "the event class Untyped needs a type, and senders = PLUGIN"),
@@ -304,6 +310,12 @@ def test_a_good_plugin_is_installed_with_all_that_it_declares() -> None:
     found = registry.provider(Orders)
     assert found is not None
     assert found[0] is good
+
+
+def test_several_plugins_may_send_what_the_sdk_lets_any_of_them_send() -> None:
+    registry = loaded(*(emitting(RefundRequested, name=name) for name in ("one", "two")))
+    assert (len(list(registry)), registry.quarantined) == (2, {})
+    assert registry.events()["refund.requested"] is RefundRequested
 
 
 def test_two_event_classes_of_one_plugin_may_not_share_a_type() -> None:

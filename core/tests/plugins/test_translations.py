@@ -2,6 +2,7 @@
 
 import itertools
 from dataclasses import replace
+from datetime import date
 
 import pytest
 from structlog.testing import capture_logs
@@ -106,6 +107,12 @@ def test_numbers_are_written_as_each_language_writes_them(make):
     many = ngettext("{n} stamp of {who}", "{n} stamps of {who}", 139_556, n=139_556, who="2026")
     assert str(many) == "139,556 stamps of 2026"
     assert translate(plugin, many, "zh-CN") == "2026的 139,556 枚印章"
+
+
+def test_days_are_written_as_each_language_writes_them(make):
+    dated = _("{name} costs {price}", name=date(2026, 3, 1), price="1")
+    assert str(dated) == "Mar 1, 2026 costs 1"
+    assert translate(make(CATALOGUE), dated, "zh-CN") == "2026年3月1日的价格是1"
 
 
 def test_texts_and_wordings_are_said_in_the_readers_language(make):

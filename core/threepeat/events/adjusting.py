@@ -15,7 +15,7 @@ from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import Refused
-from threepeat.sdk.rewards import Grant, GrantState, Spend
+from threepeat.sdk.rewards import Grant, GrantState, Reward, Spend
 from threepeat.sdk.wording import _
 from threepeat.tenancy import audit, members, switches
 from threepeat.tenancy.errors import Conflict, Invalid, NotFound
@@ -49,7 +49,10 @@ REFUSED = {
         "over-budget",
         _("The tactic's budget of this month does not cover it: raise the budget first."),
     ),
-    GrantState.CLOSED: ("closed", _("The tactic that keeps this reward is closing or off.")),
+    GrantState.CLOSED: (
+        "closed",
+        _("None can be had: whoever keeps this reward is closing or off, or has no more of it."),
+    ),
 }
 
 logger = structlog.get_logger(__name__)
@@ -80,6 +83,7 @@ def adjust(
     amount: int,
     reason: str,
     *,
+    item: str = "",
     key: str,
     by: str,
 ) -> Adjusted:
@@ -91,20 +95,24 @@ def adjust(
         kind: A kind of reward that somebody keeps.
         amount: How much; below zero it is taken.
         reason: Why, for the audit trail.
+        item: Which one is given, for a kind of which the store has several.
         key: Makes it unique: the same key of the same principal is done once.
         by: Who does it.
 
     Raises:
         NotFound: There is no such member, or nobody keeps such a reward here.
-        Invalid: The amount, the reason or the key is not acceptable.
+        Invalid: The amount, the reason, the key or which one is not acceptable.
         Conflict: It cannot be given or taken now, or the key stands for something else.
         Refused: The member has too little.
     """
     _check(amount, reason, key)
-    keeper = _keeper(platform, kind)
+    keeper, kept = _keeper(platform, kind)
+    if amount > 0 and bool(item) is not (kept.items is not None):
+        raise Invalid("item", _("there is only one of this kind") if item else _("say which one"))
+    wanted = [str(member_id), kind, str(amount), reason, *([item] if item else [])]
     with scope.connection.begin_nested():
         switches.stand_still(scope)
-        fresh = _begin(scope, member_id, key, by, f"{member_id}\n{kind}\n{amount}\n{reason}")
+        fresh = _begin(scope, member_id, key, by, "\n".join(wanted))
         held = members.current(scope, member_id, hold=True)
         if held is None:
             raise NotFound(_("there is no such member"))
@@ -112,8 +120,9 @@ def adjust(
         cause = sha256(f"{by}\n{key}".encode()).hexdigest()
         context = opened.context(keeper, cause=Cause(f"adjust:{cause}"), member=held)
         if fresh:
-            _move(opened, context, keeper, kind, held, amount, cause)
-            audit.record(scope, by, "member.adjusted", f"member:{held}", kind=kind, amount=amount, reason=reason)
+            _move(opened, context, keeper, kind, held, amount, cause, item)
+            details = {"kind": kind, "amount": amount, "reason": reason, **({"item": item} if item else {})}
+            audit.record(scope, by, "member.adjusted", f"member:{held}", **details)
         balance = rewards.balance(opened, context, kind, [held]).get(held, 0)
     return Adjusted(kind, amount, balance, not fresh)
 
@@ -126,12 +135,12 @@ def _move(
     member_id: int,
     amount: int,
     cause: str,
+    item: str,
 ) -> None:
     try:
         if amount > 0:
-            given = rewards.grant(
-                opened, context, keeper, kind, [Grant(member_id, amount, RULE, f"adjust:{cause}")]
-            )
+            grant = Grant(member_id, amount, RULE, f"adjust:{cause}", item)
+            given = rewards.grant(opened, context, keeper, kind, [grant])
             if given[0].state in REFUSED:
                 raise Conflict(*REFUSED[given[0].state])
         else:
@@ -158,11 +167,11 @@ def _begin(scope: Scope, member_id: int, key: str, by: str, request: str) -> boo
     return False
 
 
-def _keeper(platform: Platform, kind: str) -> Installed:
+def _keeper(platform: Platform, kind: str) -> tuple[Installed, Reward]:
     found = platform.registry.keeper(kind)
     if found is None:
         raise NotFound(_("nobody keeps such a reward"))
-    return found[0]
+    return found
 
 
 def _check(amount: int, reason: str, key: str) -> None:

@@ -22,7 +22,8 @@ def checked(answer: Any, asked: Period) -> Answer:
         PluginError: It does not fit; the message says where.
     """
     if isinstance(answer, Stat):
-        return Stat(_figure(answer.value), _unit(answer.unit), _figure(answer.before))
+        warning = _text(answer.warning) if answer.warning else ""
+        return Stat(_figure(answer.value), _unit(answer.unit), _figure(answer.before), warning)
     if isinstance(answer, Series):
         return _series(answer, asked)
     if isinstance(answer, Funnel):

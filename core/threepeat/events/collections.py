@@ -12,7 +12,9 @@ from sqlalchemy.exc import DBAPIError
 
 from threepeat.events import items
 from threepeat.events.context import Cause, PluginContext
+from threepeat.events.sheets import sheet
 from threepeat.plugins import Installed
+from threepeat.plugins.translations import translate
 from threepeat.sdk.collections import MAX_PAGE, Action, CollectionOf, Item, ItemModel, Query
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.tenancy import audit, facts, filled, kinds, switches
@@ -55,9 +57,18 @@ class Managed:
         """Whether items can be made and saved; a tactic that is closing takes nothing new."""
         return self.state is SwitchState.ENABLED
 
+    @property
+    def makes(self) -> bool:
+        """Whether the merchant can make items now."""
+        return self.open and self.declared.create is not None
+
     def editable(self, item: Item[Any]) -> bool:
         """Whether the item's form can be saved now."""
         return self.open and item.state in self.declared.editable
+
+    def has_file(self, item: Item[Any]) -> bool:
+        """Whether there is a file of the item now."""
+        return self.declared.download is not None and item.state in self.declared.download.states
 
     def actions(self, item: Item[Any]) -> list[Action]:
         """The steps that can be taken with the item now."""
@@ -133,12 +144,14 @@ def create(
 
     Raises:
         NotFound: There is no such collection here.
-        Conflict: The plugin is closing.
+        Conflict: The plugin is closing, or merchants make no items of this collection.
         Invalid: A value is not acceptable; `errors` holds all of them.
         Refused: The plugin's rules are against it.
         PluginError: The plugin failed, or answered something else than it declared.
     """
     found = _hold(opened, managed(opened, plugin_id, name))
+    if found.declared.create is None:
+        raise Conflict("not-made-here", f"nobody makes an item of {name!r} by hand")
     values = _values(opened, found, given)
     with _changing(opened, found, f"create:{secrets.token_hex(16)}") as context:
         item_id = found.declared.create(context, values)
@@ -173,11 +186,10 @@ def update(
     """
     found = _hold(opened, managed(opened, plugin_id, name))
     before = _seen(opened, found, item_id, revision)
-    if before.state not in found.declared.editable:
-        raise Conflict(
-            "not-editable",
-            f"it is in the state {before.state}, and only {_or(found.declared.editable)} can be saved",
-        )
+    if found.declared.update is None or before.state not in found.declared.editable:
+        editable = found.declared.editable
+        only = f"only {_or(editable)} can be saved" if editable else "none can be saved"
+        raise Conflict("not-editable", f"it is in the state {before.state}, and {only}")
     values = _values(opened, found, given)
     with _changing(opened, found, f"{item_id}:{revision}:update") as context:
         saved = found.declared.update(context, item_id, revision, values)
@@ -207,6 +219,35 @@ def act(
     with _changing(opened, found, f"{item_id}:{revision}:{action}") as context:
         made = step.handler(context, item_id, revision)
     return _written(opened, found, before, action, made, by)
+
+
+def download(
+    opened: "OpenTenant", plugin_id: str, name: str, item_id: str, *, by: str, locale: str = "en"
+) -> bytes:
+    """The file of an item, as CSV with a mark in front, so that spreadsheets read it as UTF-8.
+
+    Args:
+        by: Who takes it, for the audit trail.
+        locale: The language of its headings.
+
+    Raises:
+        NotFound: There is no such item or collection here, or it has no file.
+        Conflict: There is no file of it in this state.
+        Refused: The plugin's rules are against it.
+        PluginError: The plugin failed.
+    """
+    found = managed(opened, plugin_id, name)
+    declared = found.declared.download
+    if declared is None:
+        raise NotFound(f"{name!r} has no files")
+    item = _read(opened, found, item_id)
+    if item.state not in declared.states:
+        raise Conflict("not-now", f"it is in the state {item.state}, and its file is for {_or(declared.states)}")
+    with _asking(opened, found) as context:
+        headings, *lines = declared.handler(context, item_id)
+        made = sheet([[translate(found.plugin, str(one), locale) for one in headings], *lines])
+    _record(opened, found, item, "downloaded", by)
+    return made
 
 
 def _hold(opened: "OpenTenant", found: Managed, *, always: bool = False) -> Managed:

@@ -19,6 +19,7 @@ from threepeat.events import budgets, facts, log, rewards, timers
 from threepeat.events.log import Emitted
 from threepeat.events.pricing import Prices
 from threepeat.plugins import Installed
+from threepeat.plugins.translations import translate
 from threepeat.sdk.audience import Audience
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
@@ -27,6 +28,8 @@ from threepeat.sdk.orders import Orders
 from threepeat.sdk.pricing import Pricing
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.timers import Due
+from threepeat.tenancy import members
+from threepeat.tenancy.errors import NotFound
 
 if TYPE_CHECKING:
     from threepeat.events.opened import OpenTenant
@@ -213,6 +216,17 @@ class PluginContext:
     def spend(self, kind: str, spends: Sequence[Spend]) -> None:
         """Let members pay with a kind of reward."""
         rewards.spend(self._opened, self, self._plugin, kind, spends)
+
+    def find_member(self, external_id: str) -> int | None:
+        """The member whom the shop calls so."""
+        try:
+            return members.find(self._opened.scope, external_id, hold=True)
+        except NotFound:
+            return None
+
+    def said(self, text: str) -> Mapping[str, str]:
+        """A sentence of the plugin's by language."""
+        return {"en": str(text), "zh": translate(self._plugin, text, "zh_CN")}
 
     def seal(self, plain: str, *, place: str) -> str:
         """Encrypt a secret that the plugin stores itself."""

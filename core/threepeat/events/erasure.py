@@ -72,6 +72,10 @@ class Erasure:
     outstanding: Sequence[str]
 
 
+def _unwatched(**_: str) -> AbstractContextManager[None]:
+    return nullcontext()
+
+
 def announce(platform: Platform, tenant: Tenant, erasure_id: str, *, done: bool = False) -> None:
     """Write an erasure into the list beside the database, after its request has committed.
 
@@ -115,7 +119,7 @@ def of_identity(platform: Platform, scope: Scope, kind: str, value: str) -> str 
     return str(row.erasure_id) if row is not None else None
 
 
-def complete(platform: Platform, tenant: Tenant, erasure_id: str, *, busy: Busy = nullcontext) -> None:
+def complete(platform: Platform, tenant: Tenant, erasure_id: str, *, busy: Busy = _unwatched) -> None:
     """Carry an erasure out. It may be killed at any point and repeated at any time.
 
     Call it with no transaction open.

@@ -21,6 +21,7 @@ from threepeat.database.personal import Column, PersonalTable, personal_tables, 
 from threepeat.database.redact import brief
 from threepeat.events.context import Cause
 from threepeat.events.platform import Platform
+from threepeat.events.sheets import ENCODING, cell
 from threepeat.tenancy import switches
 from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.tenants import Tenant
@@ -34,9 +35,6 @@ LEFT_OUT = {
     "core.tombstone": "keyed hashes of erased identities; they mean nothing elsewhere",
 }
 """Tables that a tenant's export does not hold, and why."""
-
-# Spreadsheets run the full-width ones too.
-FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 IDS = text("""
     SELECT id FROM core.member
@@ -186,24 +184,12 @@ def write_tenant(
 
 
 def _write_table(entry: IO[bytes], columns: list[Column], lines: Iterator[str]) -> None:
-    # With the mark in front, spreadsheets read Chinese as it was written.
-    with io.TextIOWrapper(entry, encoding="utf-8-sig", newline="", write_through=True) as text_file:
+    with io.TextIOWrapper(entry, encoding=ENCODING, newline="", write_through=True) as text_file:
         writer = csv.writer(text_file)
         writer.writerow([column.name for column in columns])
         for line in lines:
             row: Mapping[str, Any] = json.loads(line, parse_float=Decimal)
-            writer.writerow([_cell(row[column.name], harmless=column.plain) for column in columns])
-
-
-def _cell(value: Any, *, harmless: bool) -> str:
-    """A value as a CSV cell; what a spreadsheet would run as a formula is shown as text."""
-    if value is None:
-        return ""
-    if isinstance(value, bool):
-        return "true" if value else "false"
-    nested = isinstance(value, dict | list)
-    shown = json.dumps(value, ensure_ascii=False, default=float) if nested else str(value)
-    return f"'{shown}" if not harmless and shown.startswith(FORMULA) else shown
+            writer.writerow([cell(row[column.name], harmless=column.plain) for column in columns])
 
 
 def _chain(first: str, rest: Iterator[str]) -> Iterator[str]:

@@ -27,6 +27,7 @@ from threepeat.sdk.pricing import (
     Reduction,
     Returned,
     Why,
+    spread,
 )
 from threepeat.tenancy.switches import SwitchState
 
@@ -153,7 +154,7 @@ class Prices:
         )
 
     def reserve(self, holds: Sequence[Hold]) -> None:
-        """Hold all or nothing, each rule in its own order of stages."""
+        """Hold all or nothing."""
         with self._asker.undoable():
             for plugin, rule, hold in self._held(holds):
                 if self._opened.state(plugin.id) is not SwitchState.ENABLED:
@@ -171,11 +172,11 @@ class Prices:
 
     def returned(self, returns: Sequence[Returned]) -> None:
         """Say what came back of an order."""
-        by_hold = {(one.hold.plugin, one.hold.rule, one.hold.key): one for one in returns}
+        by_hold = {_place(one.hold): one for one in returns}
         with self._asker.undoable():
             for plugin, rule, hold in self._held([one.hold for one in returns]):
                 if rule.returned is not None:
-                    rule.returned(self._asker.peer(plugin), by_hold[hold.plugin, hold.rule, hold.key])
+                    rule.returned(self._asker.peer(plugin), by_hold[_place(hold)])
 
     def _tell(self, holds: Sequence[Hold], which: Callable[[PriceRule], HoldHandler | None]) -> None:
         with self._asker.undoable():
@@ -191,7 +192,7 @@ class Prices:
             PluginError: The plugin is not there any more, or quarantined; a letter waits until it is back.
         """
         registry = self._opened.platform.registry
-        for hold in sorted(holds, key=lambda one: (one.plugin, one.rule, one.key)):
+        for hold in sorted(holds, key=_place):
             if hold.plugin not in registry or hold.rule not in registry[hold.plugin].price_rules:
                 raise PluginError(f"{hold.plugin!r} holds {hold.rule!r} for an order and is not there")
             plugin = registry[hold.plugin]
@@ -314,23 +315,13 @@ class _Course:
         )
 
 
-def spread(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """Divide an amount in proportion to weights by largest remainder; of equal remainders the first gets more.
-
-    The parts add up to the amount, and none is more than its weight while the amount is not more than all of them.
-    """
-    whole = sum(weights.values())
-    if not whole:
-        return dict.fromkeys(weights, 0)
-    parts = {name: amount * weight // whole for name, weight in weights.items()}
-    missing = amount - sum(parts.values())
-    for name in sorted(weights, key=lambda one: -(amount * weights[one] % whole))[:missing]:
-        parts[name] += 1
-    return parts
-
-
 def _lines(one: Reduction, known: Mapping[str, int]) -> Collection[str]:
     return known.keys() if one.lines is None else [line for line in known if line in one.lines]
+
+
+def _place(hold: Hold) -> tuple[str, str, str, str]:
+    """What names a hold, and where it stands in the order of all."""
+    return hold.plugin, hold.rule, hold.key, hold.reservation
 
 
 def _titles(plugin: Installed, text: str) -> dict[str, str]:

@@ -244,8 +244,8 @@ def _judge(
     room = budget.room - giver.owes(plugin, month)
     keys = _keys(scope, asked)
     known: set[str] = set()
-    if budget.limit is not None or len(keys) > len(asked):
-        # What was given before must not use up what the budget has left for the others.
+    if budget.limit is not None or len(keys) > len(asked) or kept.items is not None:
+        # What was given before uses up nothing of what is left, and is no less given if no more can be had.
         known = {row.key for row in scope.run(KNOWN, plugin=plugin, keys=[key for _, key in keys])}
     before = {number: key for number, key in keys if key in known}
     costs: dict[tuple[int, str], int | None] = {}
@@ -254,7 +254,7 @@ def _judge(
     seen: set[str] = set()
     for number, one in enumerate(asked):
         amount = one.grant.amount
-        if not gate(one.grant.member):
+        if not one.grant.paid and not gate(one.grant.member):
             judged.append(replace(one, state=GrantState.HELD_OUT))
             continue
         if number in before or one.key in seen:

@@ -33,6 +33,7 @@ class StatView(BaseModel):
     unit: Unit
     value: Figure
     before: Figure = Field(description="The same figure of as many days before, if it compares.")
+    warning: str = Field(description="What is wrong with it and what to do; empty if nothing is.")
 
 
 class LineView(BaseModel):
@@ -160,7 +161,7 @@ def _metric(reported: Reported) -> MetricView:
 
 def _answer(answer: Answer) -> StatView | SeriesView | FunnelView | TableView:
     if isinstance(answer, Stat):
-        return StatView(unit=answer.unit, value=answer.value, before=answer.before)
+        return StatView(unit=answer.unit, value=answer.value, before=answer.before, warning=str(answer.warning))
     if isinstance(answer, Series):
         lines = [LineView(name=str(name), figures=list(figures)) for name, figures in answer.lines.items()]
         return SeriesView(unit=answer.unit, shape=answer.kind, lines=lines)

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
+import structlog
 from fastapi import APIRouter, Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -14,15 +15,20 @@ from threepeat.events.context import Cause
 from threepeat.events.pricing import OverpricedError
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, note, once
 from threepeat.http.paths import SegmentRoute
+from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import MAX_AMOUNT
 from threepeat.sdk.pricing import MAX_LINES, Applied, Basket, Checkout, LeftOut, RefundQuote, StoredQuote
-from threepeat.tenancy import members
-from threepeat.tenancy.errors import Invalid, NotAllowed, NotFound
+from threepeat.tenancy import members, switches
+from threepeat.tenancy.errors import Conflict, Invalid, NotAllowed, NotFound
 from threepeat.tenancy.switches import SwitchState
 
 T = TypeVar("T")
 
 MAX_CHOICES = 20
+NO_QUOTE = "there is no such quote"
+UNAVAILABLE = "a plugin that has a part in this price cannot be asked at the moment; nothing was changed"
+
+logger = structlog.get_logger(__name__)
 
 router = APIRouter(prefix="/v1/quotes", tags=["quotes"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
@@ -192,7 +198,7 @@ def reserve(request: Request, door: AppDoor, quote_id: str, key: IdempotencyKey 
 
     def work(call: Call) -> Response:
         def make() -> QuoteView:
-            _found(call, request, quote_id)
+            _hold(call, request, quote_id)
             return _view(call, _with_checkout(call, request, lambda checkout: checkout.reserve(quote_id)))
 
         return once(call, key, {"reserve": quote_id}, make)
@@ -208,7 +214,7 @@ def confirm(
 
     def work(call: Call) -> Response:
         def make() -> QuoteView:
-            _found(call, request, quote_id)
+            _hold(call, request, quote_id)
             return _view(
                 call, _with_checkout(call, request, lambda checkout: checkout.confirm(quote_id, wanted.order_id))
             )
@@ -224,7 +230,7 @@ def release(request: Request, door: AppDoor, quote_id: str, key: IdempotencyKey 
 
     def work(call: Call) -> Response:
         def make() -> QuoteView:
-            _found(call, request, quote_id)
+            _hold(call, request, quote_id)
             return _view(call, _with_checkout(call, request, lambda checkout: checkout.release(quote_id)))
 
         return once(call, key, {"release": quote_id}, make)
@@ -266,8 +272,21 @@ def _found(call: Call, request: Request, quote_id: str) -> StoredQuote:
     found = _with_checkout(call, request, lambda checkout: checkout.read(quote_id))
     mine = call.caller.member_id
     if found is None or (mine is not None and found.member != mine):
-        raise NotFound("there is no such quote")
+        raise NotFound(NO_QUOTE)
     return found
+
+
+def _hold(call: Call, request: Request, quote_id: str) -> None:
+    """Begin a command for the member of a quote, as a member's own call has begun already.
+
+    Raises:
+        NotFound: There is no such quote, it is somebody else's, or its member is being erased.
+    """
+    found = _found(call, request, quote_id)
+    if call.caller.member_id is None:
+        switches.stand_still(call.scope)
+        if found.member is not None and members.current(call.scope, found.member, hold=True) is None:
+            raise NotFound(NO_QUOTE)
 
 
 def _with_checkout(call: Call, request: Request, work: Callable[[Checkout], T], *, new: bool = False) -> T:
@@ -279,8 +298,12 @@ def _with_checkout(call: Call, request: Request, work: Callable[[Checkout], T], 
     plugin, provided = provider
     note(request, plugin=plugin.id)
     context = opened.context(plugin, cause=Cause(f"checkout:{secrets.token_hex(16)}"))
-    with sealed(call.scope.connection):
-        answer = work(cast("Checkout", provided.factory(context)))
+    try:
+        with sealed(call.scope.connection):
+            answer = work(cast("Checkout", provided.factory(context)))
+    except PluginError as error:
+        logger.error("checkout failed", tenant=call.tenant.store.slug, plugin=plugin.id, reason=str(error))
+        raise Conflict("plugin-unavailable", UNAVAILABLE) from error
     context.finish()
     return answer
 

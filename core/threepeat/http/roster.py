@@ -140,6 +140,9 @@ class AdjustmentRequest(BaseModel):
     amount: int = Field(
         ge=-adjusting.MOST, le=adjusting.MOST, description="How much to give; below zero it is taken."
     )
+    item: str = Field(
+        default="", max_length=80, description="Which one to give, for a kind of which the store has several."
+    )
     reason: str = Field(
         max_length=adjusting.MAX_REASON, description="Why, for the audit trail: nobody's name or number."
     )
@@ -207,6 +210,7 @@ def post_adjustment(
                 wanted.kind,
                 wanted.amount,
                 wanted.reason,
+                item=wanted.item,
                 key=secrets.token_hex(16),
                 by=call.caller.principal,
             )

@@ -19,7 +19,7 @@ from pydantic import BaseModel, SecretStr
 from threepeat.plugins.dispatch import Handler, Table
 from threepeat.sdk.collections import CollectionOf
 from threepeat.sdk.errors import PluginError
-from threepeat.sdk.events import CATALOGUE, PLUGIN, Event
+from threepeat.sdk.events import CATALOGUE, PLUGIN, SHARED, Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
 from threepeat.sdk.metrics import Metric
@@ -344,14 +344,14 @@ def _owned(plugin: Plugin[Any], hook: str, kind: type[Any], key: str) -> Mapping
 
 
 def _refuse_clashes(fresh: Installed, others: Iterable[Installed]) -> None:
-    taken = {event.type: "the SDK" for event in CATALOGUE}
+    taken = {event.type: "the SDK" for event in (*CATALOGUE, *SHARED)}
     for other in others:
-        taken.update({event.type: other.id for event in other.events})
+        taken.update({event.type: other.id for event in other.events if event not in SHARED})
         for provided in other.provides:
             if any(mine.protocol is provided.protocol for mine in fresh.provides):
                 raise PluginError(f"{other.id} already provides {provided.protocol.__name__}")
     for event in fresh.events:
-        if event.type in taken:
+        if event.type in taken and event not in SHARED:
             raise PluginError(f"{taken[event.type]} already declares the event type {event.type!r}")
 
 

@@ -1,7 +1,17 @@
 """The door: all that a plugin may import. It imports nothing else of Threepeat."""
 
 from threepeat.sdk.audience import Audience, AudienceError
-from threepeat.sdk.collections import Action, CollectionOf, Item, ItemModel, Query, action, collection
+from threepeat.sdk.collections import (
+    Action,
+    CollectionOf,
+    Download,
+    Item,
+    ItemModel,
+    Query,
+    action,
+    collection,
+    download,
+)
 from threepeat.sdk.context import Context, Sql, Store
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.facts import AsOf, Fact, Multiplier, fact, multiplier
@@ -82,6 +92,7 @@ __all__ = [
     "CollectionOf",
     "Context",
     "Declined",
+    "Download",
     "Due",
     "Fact",
     "Funnel",
@@ -137,6 +148,7 @@ __all__ = [
     "_",
     "action",
     "collection",
+    "download",
     "fact",
     "get",
     "hookimpl",

@@ -4,14 +4,17 @@ A plugin declares a model and a few functions over its own table; core makes pag
 """
 
 import re
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
 from threepeat.sdk.errors import PluginError
+
+if TYPE_CHECKING:
+    from threepeat.sdk.context import Store
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_PAGE = 100
@@ -24,6 +27,11 @@ class ItemModel(BaseModel):
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def worked(self, store: "Store") -> Iterable[str]:
+        """What an item comes to, as examples; its page shows them below the form."""
+        del store
+        return ()
 
 
 M = TypeVar("M", bound=ItemModel)
@@ -104,6 +112,32 @@ def action(
     return Action(name, handler, title, frozenset(states), confirm, always)
 
 
+Rows = Sequence[Sequence[int | str]]
+"""Lines of a file, the headings first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file of an item. Build it with `download`."""
+
+    handler: Callable[[Any, str], Rows]
+    title: str
+    states: frozenset[str]
+
+
+def download(handler: Callable[[Any, str], Rows], *, title: str, states: Collection[str]) -> Download:
+    """A file of an item, such as a batch's codes; core writes it as CSV.
+
+    Who takes it stands in the audit trail, and needs the right to change things: it may be worth money.
+
+    Args:
+        handler: Takes a context and the item's id, reads only, and returns the lines, the headings first.
+        title: What its button says.
+        states: The states in which it can be had.
+    """
+    return Download(handler, title, frozenset(states))
+
+
 @dataclass(frozen=True, slots=True)
 class CollectionOf(Generic[M]):
     """A collection and who keeps it. Build it with `collection`."""
@@ -117,9 +151,10 @@ class CollectionOf(Generic[M]):
     editable: frozenset[str]
     find: Callable[[Any, Query], Sequence[Item[M]]]
     read: Callable[[Any, str], Item[M] | None]
-    create: Callable[[Any, M], str]
-    update: Callable[[Any, str, int, M], bool]
+    create: Callable[[Any, M], str] | None
+    update: Callable[[Any, str, int, M], bool] | None
     actions: Mapping[str, Action]
+    download: Download | None = None
 
 
 def collection(
@@ -130,12 +165,13 @@ def collection(
     singular: str,
     summary: str,
     states: Mapping[str, str],
-    editable: Collection[str],
+    editable: Collection[str] = (),
     find: Callable[[Any, Query], Sequence[Item[M]]],
     read: Callable[[Any, str], Item[M] | None],
-    create: Callable[[Any, M], str],
-    update: Callable[[Any, str, int, M], bool],
+    create: Callable[[Any, M], str] | None = None,
+    update: Callable[[Any, str, int, M], bool] | None = None,
     actions: Sequence[Action] = (),
+    download: Download | None = None,
 ) -> CollectionOf[M]:
     """Declare something that the merchant manages.
 
@@ -148,12 +184,14 @@ def collection(
         singular: What one item is called, as it stands in "New …".
         summary: One sentence that says what it is for.
         states: What each state is called, by its identifier.
-        editable: The states in which the form can be saved.
+        editable: The states in which the form can be saved; none without `update`.
         find: Answers a list, in an order that is stable and ends with the id.
         read: Answers one item, or None.
-        create: Makes one and returns its id.
-        update: Saves the form by one conditional write on the revision and returns whether it was saved.
+        create: Makes one and returns its id. None if merchants make none, such as what members redeemed.
+        update: Saves the form by one conditional write on the revision and returns whether it was saved. None if
+            nobody changes one.
         actions: The steps that can be taken.
+        download: A file that can be had of an item.
 
     Raises:
         PluginError: A name does not fit, or a state is not declared.
@@ -162,7 +200,11 @@ def collection(
     for one in (name, *(act.name for act in actions), *known):
         if not NAME.fullmatch(one):
             raise PluginError(f"collection {name!r}: {one!r} must match {NAME.pattern}")
-    for named in (frozenset(editable), *(act.states for act in actions)):
+    files = () if download is None else (download.states,)
+    if bool(editable) is not (update is not None):
+        raise PluginError(f"collection {name!r}: give update and the states that are editable together")
+    changeable = (frozenset(editable),) if editable else ()
+    for named in (*changeable, *(act.states for act in actions), *files):
         if not named or not named <= known:
             raise PluginError(f"collection {name!r}: {sorted(named - known) or 'nothing'} is none of its states")
     if len({act.name for act in actions}) < len(actions):
@@ -182,4 +224,5 @@ def collection(
         create,
         update,
         {act.name: act for act in actions},
+        download,
     )

@@ -256,6 +256,14 @@ class Context(Protocol[S_co]):
         """
         ...
 
+    def find_member(self, external_id: str) -> int | None:
+        """The member whom the shop calls so, or None; merges and erasures of that member wait for this call."""
+        ...
+
+    def said(self, text: str) -> Mapping[str, str]:
+        """A sentence of the plugin's in every language that members read, `en` and `zh`, for answers to them."""
+        ...
+
     def seal(self, plain: str, *, place: str) -> str:
         """Encrypt a secret that the plugin stores itself; it opens in this tenant, plugin and place only."""
         ...

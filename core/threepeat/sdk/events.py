@@ -393,6 +393,21 @@ class ProductUpdated(Event, frozen=True, kw_only=True):
     price: Amount | None = None
 
 
+class RefundRequested(Event, frozen=True, kw_only=True):
+    """Money is to go back to the member: what it was paid for cannot be had any more.
+
+    Whoever took the money pays it back and reports `order.refunded`. `reason` is a short stable identifier.
+    """
+
+    type: ClassVar[str] = "refund.requested"
+    senders: ClassVar[frozenset[Sender]] = PLUGIN
+    order_id: Id
+    amount: Amount
+    currency: Currency
+    reason: Text = ""
+    reservation_id: Id | None = None
+
+
 CATALOGUE: tuple[type[Event], ...] = (
     OrderCreated,
     OrderPaid,
@@ -424,6 +439,10 @@ CATALOGUE: tuple[type[Event], ...] = (
     AccountFollowed,
     ProductUpdated,
 )
+
+
+SHARED: tuple[type[Event], ...] = (RefundRequested,)
+"""Events that any plugin may send; it declares those that it does."""
 
 
 _UNSENT = b'{"envelope":null'

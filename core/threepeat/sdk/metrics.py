@@ -42,11 +42,13 @@ class Stat:
 
     Attributes:
         before: The same figure of as many days before, if it compares.
+        warning: What is wrong with it and what to do, in one sentence; empty if nothing is.
     """
 
     value: Figure
     unit: MetricUnit = ""
     before: Figure = None
+    warning: str = ""
 
 
 @dataclass(frozen=True, slots=True)

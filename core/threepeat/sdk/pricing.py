@@ -144,7 +144,8 @@ class Hold(Struct, frozen=True, kw_only=True):
     """What a rule took off a quote that is being reserved, confirmed or released.
 
     Attributes:
-        reservation: The quote's id; with `rule` and `key` it names the hold for ever.
+        reservation: Names one time of holding; with `rule` and `key` it names the hold for ever. It is the
+            quote's id, and a new name each time that a quote is held once more: what was released stays so.
         amount: What it took off the goods, in minor units.
         shares: The same by line id.
         shipping: What it took off delivery.
@@ -170,7 +171,7 @@ class Returned(Struct, frozen=True, kw_only=True):
     """What came back of an order in which a rule had a hold.
 
     Attributes:
-        reference: Unique for this refund of this order.
+        reference: Unique for what is told of this hold; the same again is the same.
         amount: How much of the hold's `amount` and `shipping` fell on what has come back so far, all refunds of
             the order together; it only grows.
         whole: The whole order came back.
@@ -255,6 +256,21 @@ class Applied(Struct, frozen=True, kw_only=True):
     data: dict[str, Any] = field(default_factory=dict)
 
 
+def spread(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Divide an amount in proportion to weights by largest remainder; of equal remainders the first gets more.
+
+    The parts add up to the amount, and none is more than its weight while the amount is not more than all of them.
+    """
+    whole = sum(weights.values())
+    if not whole:
+        return dict.fromkeys(weights, 0)
+    parts = {name: amount * weight // whole for name, weight in weights.items()}
+    missing = amount - sum(parts.values())
+    for name in sorted(weights, key=lambda one: -(amount * weights[one] % whole))[:missing]:
+        parts[name] += 1
+    return parts
+
+
 Why = Literal["declined", "group", "stacking", "nothing-left", "failed"]
 
 
@@ -312,7 +328,8 @@ class Quote(Struct, frozen=True, kw_only=True):
 
     def paid_for(self, line: BasketLine, units: int) -> int:
         """What was paid for the first so many units of a line; whatever is rounded is in the member's favour."""
-        return line.unit_price * units - sum(self.part(one, line, units) for one in self.applied)
+        left = line.amount - sum(one.shares.get(line.id, 0) for one in self.applied)
+        return -(-left * units // line.quantity)
 
     def part(self, applied: Applied, line: BasketLine, units: int) -> int:
         """How much of a reduction fell on the first so many units of a line; on all of them its whole share."""

@@ -24,6 +24,7 @@ class Grant:
         cause: What it is given for: an event, a deadline, or a text that is unique in the plugin. The same
             cause, rule and member is the same grant, for ever.
         item: Which one, for a kind of which a store has several, such as a voucher's template.
+        paid: The member pays for it, so nobody is held out.
     """
 
     member: int
@@ -31,6 +32,7 @@ class Grant:
     rule: str
     cause: Event | Due | str
     item: str = ""
+    paid: bool = False
 
 
 class GrantState(StrEnum):

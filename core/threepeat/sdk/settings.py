@@ -22,6 +22,7 @@ def shown(
     long: bool = False,
     choices: Mapping[Any, str] | None = None,
     placeholder: str = "",
+    items: str = "",
 ) -> dict[str, Any]:
     """Say how a form shows a field: `Field(…, json_schema_extra=shown(unit="days"))`.
 
@@ -33,10 +34,11 @@ def shown(
         choices: What each value of an `Enum` or a `Literal` is called: `{Kind.DAILY: _("Every day")}`. A value
             that is not named is called by itself.
         placeholder: What stands in an empty field, as an example.
+        items: A kind of reward of which a store has several; the text is chosen from their ids.
     """
     titles = {choice_key(value): title for value, title in (choices or {}).items()}
     hints = {"group": group, "unit": unit, "long": long, "choices": titles, "placeholder": placeholder}
-    return {"threepeat": hints}
+    return {"threepeat": {**hints, "items": items} if items else hints}
 
 
 def choice_key(value: object) -> str:

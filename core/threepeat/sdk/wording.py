@@ -2,8 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
+from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
 
 
@@ -29,7 +31,7 @@ class Amount:
         return self.said("en")
 
 
-Value = int | str | Amount
+Value = int | str | date | Amount
 """What a placeholder stands for; an int is a quantity, and is written as the language groups digits."""
 
 
@@ -37,6 +39,8 @@ def said(value: Value, locale: str) -> str:
     """A value as a language writes it, such as `1,280`."""
     if isinstance(value, Amount):
         return value.said(locale)
+    if isinstance(value, date):
+        return format_date(value, "medium", locale=locale)
     return format_decimal(value, locale=locale) if isinstance(value, int) else value
 
 

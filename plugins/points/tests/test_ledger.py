@@ -6,7 +6,7 @@ from fractions import Fraction
 from hypothesis import given
 from hypothesis import strategies as st
 
-from threepeat_points.ledger import OpenLot, due_for_order, take
+from threepeat_points.ledger import Movement, OpenLot, due_for_order, mature, take
 
 NOW = datetime(2026, 3, 1, tzinfo=UTC)
 
@@ -56,7 +56,10 @@ def test_taking_conserves_points_and_never_takes_from_expired_lots_of_other_orde
     mine.sort(key=lambda one: one.expires_at)
     chosen = mine[own] if own < len(mine) else None
     before = {one.id: one.remaining for one in mine}
-    missing = take(points, chosen, mine, NOW)
+    line = Movement(1, "reversed", "r", NOW)
+    missing = take(points, chosen, mine, line)
+    assert balance(line) == 0
+    assert (line.expense, line.debt, line.available) == (points, -missing, missing - points)
     taken = {one.id: before[one.id] - one.remaining for one in mine}
     assert sum(taken.values()) + missing == points
     assert all(0 <= one.remaining <= before[one.id] for one in mine)
@@ -69,5 +72,38 @@ def test_taking_conserves_points_and_never_takes_from_expired_lots_of_other_orde
 
 def test_the_orders_own_lot_gives_first_then_the_earliest_to_expire():
     first, second, own = lot(1, expires=5), lot(2, expires=9), lot(3, expires=20)
-    assert take(15, own, [first, second, own], NOW) == 0
+    assert take(15, own, [first, second, own], Movement(1, "reversed", "r", NOW)) == 0
     assert (own.remaining, first.remaining, second.remaining) == (0, 5, 10)
+
+
+def balance(line):
+    return line.available + line.pending + line.debt + line.liability + line.expense + line.breakage
+
+
+@given(
+    points=st.integers(0, 300),
+    remaining=st.integers(0, 100),
+    waiting=st.booleans(),
+    unlocks=st.none() | st.integers(-5, 5),
+    expires=st.integers(-5, 5),
+    steps=st.lists(st.integers(-6, 6), min_size=1, max_size=4).map(sorted),
+)
+def test_time_moves_points_once_and_what_expired_is_what_a_reversal_of_its_own_lot_finds(
+    points, remaining, waiting, unlocks, expires, steps
+):
+    """However often it is looked at, and whenever: the lines come to the same accounts."""
+    one = lot(total=10_000, remaining=remaining, expires=expires)
+    one.waiting, one.unlocks_at = waiting, None if unlocks is None else NOW + timedelta(days=unlocks)
+    lines = [line for step in steps for line in mature(one, 1, NOW + timedelta(days=step))]
+    assert [balance(line) for line in lines] == [0] * len(lines)
+    assert len({line.reference for line in lines}) == len(lines) <= 2
+    gone = expires <= steps[-1]
+    assert (one.remaining, one.expired) == ((0, remaining) if gone else (remaining, 0))
+    assert sum(line.breakage for line in lines) == one.expired
+    unlocked = waiting and unlocks is not None and unlocks <= steps[-1] and unlocks < expires
+    assert one.waiting is (waiting and not unlocked)
+    assert sum(line.pending for line in lines) == (-remaining if waiting and (unlocked or gone) else 0)
+    back = Movement(1, "reversed", "r", NOW + timedelta(days=steps[-1]))
+    assert take(points, one, [one], back) == max(points - remaining, 0)
+    assert balance(back) == 0
+    assert back.breakage == (-min(points, remaining) if gone else 0)

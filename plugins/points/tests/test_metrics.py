@@ -13,6 +13,7 @@ from threepeat.plugins.translations import translate
 from threepeat.sdk import Amount, Spend, Store
 from threepeat.tenancy import members
 from threepeat.testing.translations import untranslated
+from threepeat_points.payments import Return, give_back
 from threepeat_points.plugin import plugin
 from threepeat_points.settings import PointsSettings
 
@@ -105,6 +106,7 @@ def test_points_are_counted_by_the_day_they_came_and_went(store, other, trade, a
         expected = {
             "Earned": {20: 100, 10: 80} | eve,
             "Spent": {0: 120},
+            "Given back": {},
             "Taken back": {2: 10},
             "Expired": {5: 80},
         }
@@ -147,6 +149,7 @@ def test_the_cycle_is_the_age_of_the_middle_point(store, trade, asked, platform)
     noon = round((datetime.now(UTC) - at(20)) / DAY)
     cycle = asked(store)["cycle"]
     assert (cycle.value, cycle.unit, cycle.before) == (noon, "days", None)
+    assert cycle.warning == ""
     late = {"tenant": store.id}
     with platform.database.ops.begin() as ops:  # the store itself cannot change its journal
         ops.execute(
@@ -190,6 +193,28 @@ def test_an_example_says_what_the_settings_come_to(currency, minor_units, englis
     )
     assert expires == "Points that are not spent within 1 day of the order expire"
     assert len(list(PointsSettings(expires_after_days=None).worked(store))) == 2
+
+
+def test_who_waits_too_long_with_spending_is_warned_of(store, trade, asked, platform):
+    trade(store, scale=1)
+    with platform.database.ops.begin() as ops:
+        late = text("UPDATE points.lot SET earned_at = earned_at - interval '60 days' WHERE tenant_id = :tenant")
+        ops.execute(late, {"tenant": store.id})
+    cycle = asked(store)["cycle"]
+    assert cycle.value > 45
+    assert cycle.warning.startswith(f"Members spend points after {cycle.value} days")
+    assert "中位数" in translate(Registry.discover()["points"], cycle.warning, "zh_CN")
+
+
+def test_what_came_back_was_not_spent(store, trade, asked, act, platform):
+    trade(store, scale=1)
+    with platform.database.tenant(store.id) as scope:
+        ann = members.get(scope, "ann").id
+    act(store, "points", lambda ctx: give_back(ctx, [Return(ann, "spend:points:gift", 120, "cancel:1")]))
+    found = asked(store)
+    assert found["cycle"].value is None
+    assert by_day(found["daily"].lines["Given back"]) == {0: 120}
+    assert found["held"].value == 30 + 20 + 5 + 120
 
 
 def test_what_is_owed_is_said_with_its_numbers(store, trade, act):

@@ -179,7 +179,9 @@ def test_a_refund_takes_nothing_from_lots_that_had_expired_by_then(shop):
     shop.paid("ann", "1", 1_000, time=START - 1000 * DAY)
     shop.paid("ann", "2", 1_000, time=START)
     shop.refunded("ann", "r1", 1_500, time=START + DAY)
-    assert shop.balance("ann") == (10, 5)  # the expired lot keeps its 10, which nobody can spend
+    assert shop.balance("ann") == (0, 5)  # the 10 of the expired lot are written off: nobody can spend them
+    breakage = shop.rows("SELECT breakage FROM points.entry WHERE tenant_id = :tenant AND kind = 'expired'")
+    assert [tuple(row) for row in breakage] == [(10,)]
 
 
 def test_expired_points_are_not_in_the_balance_that_the_member_sees(shop, client, make_key):
@@ -307,9 +309,16 @@ def test_two_stores_with_the_same_ids_never_meet(platform, make_tenant, send, wo
         ("UPDATE points.account SET debt = 1 WHERE tenant_id = :tenant", "points.journal"),
         (
             """
-            INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
-            SELECT :tenant, member_id, 'gift', 'earned', 5, now() FROM points.account WHERE tenant_id = :tenant
+            INSERT INTO points.entry
+                (tenant_id, member_id, reference, kind, points, occurred_at, available, expense)
+            SELECT :tenant, member_id, 'gift', 'earned', 5, now(), 5, -5
+            FROM points.account WHERE tenant_id = :tenant
             """,
+            "points.journal",
+        ),
+        ("UPDATE points.lot SET waiting = true WHERE tenant_id = :tenant", "points.journal"),
+        (
+            "UPDATE points.lot SET remaining = remaining - 1, expired = 1 WHERE tenant_id = :tenant",
             "points.journal",
         ),
         ("UPDATE points.lot SET order_refunded = 500 WHERE tenant_id = :tenant", "points.orders"),

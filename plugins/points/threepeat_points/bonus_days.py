@@ -1,11 +1,10 @@
 """Bonus days as a merchant manages them: local days on which orders earn more."""
 
 from collections.abc import Mapping, Sequence
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date
 from decimal import Decimal
 from types import MappingProxyType
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -23,12 +22,12 @@ from threepeat.sdk import (
     shown,
 )
 from threepeat_points.accounts import Ctx
+from threepeat_points.validity import end_of, midnight
 
 TENTHS = 10
 """A factor is kept in tenths."""
 MOST_DAYS = 366
 
-DAY = timedelta(days=1)
 MAX_ID = 2**63 - 1
 
 
@@ -80,14 +79,14 @@ class BonusDay(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[BonusDay]]:
     """Bonus days, newest first."""
-    after = _number(query.after) if query.after is not None else MAX_ID
+    after = number(query.after) if query.after is not None else MAX_ID
     rows = ctx.sql("bonus_days", state=query.state, search=query.search, before=after, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[BonusDay] | None:
     """One bonus day, with what its orders have earned."""
-    rows = ctx.sql("bonus_day", id=_number(item))
+    rows = ctx.sql("bonus_day", id=number(item))
     if not rows:
         return None
     earned: dict[str, int | str] = {_("Orders"): rows[0].orders, _("Points earned"): rows[0].points}
@@ -101,7 +100,7 @@ def create(ctx: Ctx, given: BonusDay) -> str:
 
 def update(ctx: Ctx, item: str, revision: int, given: BonusDay) -> bool:
     """Save a draft."""
-    return bool(ctx.sql("bonus_day_save", id=_number(item), revision=revision, **_columns(given)))
+    return bool(ctx.sql("bonus_day_save", id=number(item), revision=revision, **_columns(given)))
 
 
 def publish(ctx: Ctx, item: str, revision: int) -> bool:
@@ -110,26 +109,21 @@ def publish(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its last day is over.
     """
-    number = _number(item)
-    rows = ctx.sql("bonus_day", id=number)
+    found = number(item)
+    rows = ctx.sql("bonus_day", id=found)
     if not rows:
         return False
-    ends_at = midnight(rows[0].last_day + DAY, ctx.tenant.timezone)
+    ends_at = end_of(rows[0].last_day, ctx.tenant.timezone)
     if ends_at <= ctx.now:
         raise Refused(_("The last day is over: choose a later one first."), code="over")
     begins_at = max(midnight(rows[0].first_day, ctx.tenant.timezone), ctx.now)
     times = {"begins_at": begins_at, "ends_at": ends_at}
-    return bool(ctx.sql("bonus_day_publish", id=number, revision=revision, **times))
+    return bool(ctx.sql("bonus_day_publish", id=found, revision=revision, **times))
 
 
 def close(ctx: Ctx, item: str, revision: int) -> bool:
     """End it now; what was earned stays."""
-    return bool(ctx.sql("bonus_day_close", id=_number(item), revision=revision))
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day; where the clock is put forward at midnight, the moment of the change."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
+    return bool(ctx.sql("bonus_day_close", id=number(item), revision=revision))
 
 
 BONUS_DAYS = collection(
@@ -164,10 +158,10 @@ BONUS_DAYS = collection(
 )
 
 
-def _number(item: str) -> int:
+def number(item: str) -> int:
     """An item's number; 0, which none has, for what is no number."""
-    number = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return number if number <= MAX_ID and str(number) == item else 0
+    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
+    return found if found <= MAX_ID and str(found) == item else 0
 
 
 def _columns(given: BonusDay) -> dict[str, object]:

@@ -8,24 +8,28 @@ from threepeat_points.settings import PointsSettings
 
 Ctx = Context[PointsSettings]
 
+SLOW = 45
+"""Days from earning to redeeming above which members lose interest, in the median."""
+DAILY = {
+    "earned": _("Earned"),
+    "spent": _("Spent"),
+    "returned": _("Given back"),
+    "reversed": _("Taken back"),
+    "expired": _("Expired"),
+}
+
 
 def daily(ctx: Ctx, period: Period) -> Series:
     """What came in, was spent, was taken back and expired, by local day."""
     binds = {**_within(period), "over": min(period.end, ctx.now), "timezone": ctx.tenant.timezone.key}
-    found: dict[str, dict[date, int]] = {"earned": {}, "spent": {}, "reversed": {}, "expired": {}}
+    found: dict[str, dict[date, int]] = {name: {} for name in DAILY}
     for row in ctx.sql("metric_daily", **binds):
         found[row.kind][row.day] = row.points
-    names = {
-        "earned": _("Earned"),
-        "spent": _("Spent"),
-        "reversed": _("Taken back"),
-        "expired": _("Expired"),
-    }
-    return Series({name: period.fill(found[kind]) for kind, name in names.items()}, kind="bar")
+    return Series({name: period.fill(found[kind]) for kind, name in DAILY.items()}, kind="bar")
 
 
 def held(ctx: Ctx, period: Period) -> Stat:
-    """Points that members can still spend."""
+    """Points that members can spend now or once they have waited."""
     del period
     return Stat(_held(ctx))
 
@@ -46,7 +50,16 @@ def cycle(ctx: Ctx, period: Period) -> Stat:
     """How old a point was when it was spent, in the median of the points that were spent."""
     before = period.begin - (period.end - period.begin)
     days = {row.current: row.days for row in ctx.sql("metric_cycle", before=before, **_within(period))}
-    return Stat(days.get(True), "days", days.get(False))
+    current = days.get(True)
+    warning = ""
+    if current is not None and current > SLOW:
+        warning = _(
+            "Members spend points after {days} days, in the median: above {slow} they lose interest. "
+            "Offer something small in the catalogue, or let points pay for orders.",
+            days=current,
+            slow=SLOW,
+        )
+    return Stat(current, "days", days.get(False), warning)
 
 
 def _within(period: Period) -> dict[str, Any]:

@@ -37,6 +37,14 @@ def shown(served):
     return show
 
 
+def test_a_warning_stands_below_its_figure_and_only_if_there_is_one(shown):
+    html, _ = shown(Stat(60, "days", warning="too long"), translate=str.upper)
+    assert '<p class="chart-warning" role="status">TOO LONG</p>' in html
+    html, _ = shown(Stat(60, "days", warning=EVIL))
+    read(html)
+    assert "chart-warning" not in shown(Stat(60, "days"))[0]
+
+
 class Tags(HTMLParser):
     def __init__(self):
         super().__init__()

@@ -123,6 +123,28 @@ def act_on_item(
     _show(found, one)
 
 
+@app.command("file")
+def write_file(
+    slug: Slug,
+    plugin: Plugin,
+    name: Name,
+    item: ItemId,
+    into: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Where to write it, instead of the standard output.")
+    ] = None,
+) -> None:
+    """Write the file of an item, such as a batch's codes, as CSV."""
+    with inside(slug) as (platform, tenant, scope):
+        content = collections.download(platform.inside(scope, tenant), plugin, name, item, by=BY)
+    if into is None:
+        sys.stdout.buffer.write(content)
+        return
+    try:
+        into.write_bytes(content)
+    except OSError as error:
+        raise Invalid("--output", f"{into} cannot be written: {error.strerror}") from None
+
+
 def _show_collections(found: list[Managed]) -> None:
     table = Table("plugin", "collection", "title", "states", "actions", "")
     for one in found:
@@ -141,6 +163,7 @@ def _show(found: Managed, item: Item[Any]) -> None:
     for heading, figure in item.figures.items():
         table.add_row(_plain(heading), _plain(str(figure)))
     can = [*(["update"] if found.editable(item) else []), *(step.name for step in found.actions(item))]
+    can += ["file"] if found.has_file(item) else []
     typer.echo(f"{found.plugin.id}/{found.declared.name}/{item.id} is {item.state}, revision {item.revision}")
     console.print(table)
     typer.echo(f"possible now: {', '.join(can) or 'nothing'}")

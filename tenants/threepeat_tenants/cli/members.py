@@ -103,6 +103,9 @@ def adjust(
     member: Member,
     kind: Annotated[str, typer.Argument(metavar="REWARD", help="The kind of reward, such as points.")],
     give: Annotated[int | None, typer.Option(min=1, help="How much to give.")] = None,
+    item: Annotated[
+        str, typer.Option(help="Which one, for a kind of several, such as a voucher's template.")
+    ] = "",
     take: Annotated[int | None, typer.Option(min=1, help="How much to take; never below zero.")] = None,
     reason: Annotated[str, typer.Option(help="Why, for the audit trail: nobody's name or number.")] = "",
 ) -> None:
@@ -119,6 +122,7 @@ def adjust(
             kind,
             amount,
             reason,
+            item=item,
             key=secrets.token_hex(16),
             by=BY,
         )

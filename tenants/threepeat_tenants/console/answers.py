@@ -20,6 +20,8 @@ from threepeat_tenants.forms import Surroundings
 
 MOST_ITEMS = 10
 MOST_ROWS = 60
+LANGUAGES = {"en", "zh"}
+"""A text in both stands as a mapping."""
 DEEPEST = 6
 LONGEST = 300
 WORD = re.compile("[a-z][a-z_]{0,39}")
@@ -87,6 +89,8 @@ class _Reading:
     around: Surroundings
 
     def value(self, label: str, value: Any, hints: _Hints, depth: int) -> Shown:
+        if isinstance(value, dict) and "en" in value and value.keys() <= LANGUAGES:
+            value = value.get(self.around.language) or value["en"]
         if isinstance(value, BaseModel | dict) and depth < DEEPEST:
             return self._parts(label, value, depth)
         if isinstance(value, list | tuple | set | frozenset) and depth < DEEPEST:
@@ -100,7 +104,8 @@ class _Reading:
         rows = [
             self.value(self._label(str(name), fields.get(name)), inner, _hints(fields.get(name)), depth + 1)
             for name, inner in list(given.items())[:MOST_ROWS]
-            if inner is not None and name != "id" and not (prize and name in {"kind", "amount"})
+            if inner is not None and self._meant(name, fields.get(name))
+            if not (prize and name in {"kind", "amount"})
         ]
         if prize and not rows:
             return Shown(label, prize)
@@ -116,6 +121,11 @@ class _Reading:
         if all(one.text and not one.rows and not one.items for one in shown):
             return Shown(label, ", ".join(one.text for one in shown) + (" …" if more else ""))
         return Shown(label, items=tuple(one.rows or (one,) for one in shown), more=more)
+
+    @staticmethod
+    def _meant(name: str, field: FieldInfo | None) -> bool:
+        """Whether people are meant to read it: an id is for programs, unless it has a title."""
+        return name != "id" or (field is not None and bool(field.title))
 
     def _label(self, name: str, field: FieldInfo | None) -> str:
         title = field.title if field is not None else None

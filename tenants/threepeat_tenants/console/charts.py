@@ -31,6 +31,7 @@ class Chart:
         value: A stat's figure.
         before: The figure that it compares with; empty if there is none.
         change: How much it has changed since, with its sign; empty if it cannot be said.
+        warning: What is wrong with a stat's figure; empty if nothing is.
         failed: Why there is no answer; empty if there is one.
     """
 
@@ -43,6 +44,7 @@ class Chart:
     value: str = ""
     before: str = ""
     change: str = ""
+    warning: str = ""
     failed: str = ""
 
 
@@ -103,6 +105,7 @@ class Charts:
             value=self._figure(stat.value, stat.unit),
             before="" if stat.before is None else self._figure(stat.before, stat.unit),
             change=change,
+            warning=self.translate(stat.warning) if stat.warning else "",
         )
 
     def _series(self, id: str, question: str, series: Series, period: Period) -> Chart:  # noqa: A002

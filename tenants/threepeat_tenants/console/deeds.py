@@ -11,6 +11,7 @@ from threepeat_tenants.console.page import Page
 
 DEEDS: Mapping[str, Wording] = {
     "collection.created": _("Made an entry"),
+    "collection.downloaded": _("Took the file of an entry"),
     "collection.updated": _("Changed an entry"),
     "consent.recorded": _("Recorded a consent"),
     "key.created": _("Made an API key"),

@@ -25,7 +25,7 @@ from threepeat_tenants.forms.composites import Group, Lines, Maybe, Rows, Spec
 from threepeat_tenants.forms.leaves import Flag, Json, Leaf, Secret, Text
 from threepeat_tenants.forms.moments import Clock, Day, Instant
 from threepeat_tenants.forms.numbers import Bounds, Fraction, Money, Whole
-from threepeat_tenants.forms.rewards import Prize
+from threepeat_tenants.forms.rewards import Prize, Which
 from threepeat_tenants.forms.shapes import MISSING, Head, Shape
 
 Models = frozenset[type[BaseModel]]
@@ -73,7 +73,8 @@ def _hints(field: FieldInfo) -> dict[str, Any]:
     found: Any = extra.get("threepeat") if isinstance(extra, dict) else None
     given: Mapping[str, Any] = found if isinstance(found, dict) else {}
     words = {
-        name: given[name] if isinstance(given.get(name), str) else "" for name in ("group", "unit", "placeholder")
+        name: given[name] if isinstance(given.get(name), str) else ""
+        for name in ("group", "unit", "placeholder", "items")
     }
     titles = given.get("choices")
     known = titles.items() if isinstance(titles, dict) else ()
@@ -130,7 +131,11 @@ def _single(kind: Any, metadata: tuple[Any, ...], hints: Mapping[str, Any], abov
         return _model(kind, above)
     if kind in {int, float, Decimal}:
         return _number(kind, metadata, hints)
-    return Text(long=hints["long"]) if kind is str else _PLAIN.get(kind) or _by_schema(kind)
+    return _text(hints) if kind is str else _PLAIN.get(kind) or _by_schema(kind)
+
+
+def _text(hints: Mapping[str, Any]) -> Shape:
+    return Which(hints["items"]) if hints["items"] else Text(long=hints["long"])
 
 
 def _number(kind: type, metadata: tuple[Any, ...], hints: Mapping[str, Any]) -> Shape:

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 from typing_extensions import override
 
@@ -11,7 +11,7 @@ from threepeat.sdk.wording import _
 from threepeat_tenants.forms.choices import Choice, Pick
 from threepeat_tenants.forms.fields import Field, GroupField
 from threepeat_tenants.forms.inputs import Inputs, Raw
-from threepeat_tenants.forms.leaves import Text
+from threepeat_tenants.forms.leaves import Leaf, Text
 from threepeat_tenants.forms.numbers import Bounds, Whole
 from threepeat_tenants.forms.shapes import MISSING, Head, Laying, Loc, Reading, Shape
 from threepeat_tenants.forms.surroundings import Surroundings
@@ -26,7 +26,7 @@ def _key(kind: str, item: str) -> str:
     return f"{kind}{COLON}{item}" if item else kind
 
 
-def _picks(around: Surroundings) -> Iterator[Pick]:
+def picks(around: Surroundings) -> Iterator[Pick]:
     """The kinds that the store has; of those with several each one."""
     for kind, one in around.kinds.items():
         title = titled(one.title, around.locale)
@@ -34,6 +34,33 @@ def _picks(around: Surroundings) -> Iterator[Pick]:
             yield Pick(kind, kind, title)
         for item, name in around.items.get(kind, {}).items():
             yield Pick(_key(kind, item), _key(kind, item), f"{title}: {name}")
+
+
+@dataclass(frozen=True)
+class Which(Leaf):
+    """Which one of a kind of reward, by its id."""
+
+    reward: str
+    optional: bool = False
+
+    shows_all: ClassVar[bool] = True
+
+    @override
+    def text(self, value: Any, around: Surroundings) -> str:
+        del around
+        return str(value)
+
+    @override
+    def value(self, text: str, around: Surroundings) -> Any:
+        del around
+        return text
+
+    @override
+    def lay(self, laying: Laying, path: str, head: Head) -> Field:
+        # The one that is stored may be given no more: it stays to be read.
+        named = laying.around.items.get(self.reward, {})
+        picks = tuple(Pick(item, item, name) for item, name in named.items())
+        return Choice(picks, optional=self.optional, listed=True).lay(laying, path, head)
 
 
 @dataclass(frozen=True)
@@ -76,7 +103,7 @@ class Prize(Shape):
     @override
     def lay(self, laying: Laying, path: str, head: Head) -> Field:
         around = laying.around
-        kinds = tuple(_picks(around))
+        kinds = tuple(picks(around))
         # An optional choice has an entry for "none"; a required one asks for a choice while there is none.
         chosen = Choice(kinds, optional=self.optional).lay(laying, f"{path}.kind", Head(around.say(_("Reward"))))
         amount = AMOUNT.lay(laying, f"{path}.amount", Head(around.say(_("How much"))))

@@ -6,6 +6,7 @@ from typing import Any
 
 import structlog
 
+from threepeat.sdk.collections import ItemModel
 from threepeat.sdk.settings import PluginSettings
 from threepeat_tenants.forms.surroundings import Surroundings
 
@@ -15,7 +16,9 @@ LONGEST_EXAMPLE = 500
 logger = structlog.get_logger(__name__)
 
 
-def examples(model: type[PluginSettings], values: Mapping[str, Any], around: Surroundings) -> tuple[str, ...]:
+def examples(
+    model: type[PluginSettings] | type[ItemModel], values: Mapping[str, Any], around: Surroundings
+) -> tuple[str, ...]:
     """The examples for values that are stored or were just typed, in the reader's language.
 
     A plugin that fails here costs its examples and nothing else; values that do not fit give none.

@@ -17,7 +17,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Engine, Row, text
 
-from threepeat.events.export import FORMULA
+from threepeat.events.sheets import FORMULA
 from threepeat.sdk.wording import _
 from threepeat.tenancy.errors import Invalid
 

@@ -171,6 +171,15 @@ def test_a_plugin_is_asked_for_what_the_catalogue_cannot_know(
     assert yard.stated(store, erasure_id)["asked"] == ["filer"]
 
 
+def test_a_plugin_is_asked_also_where_nobody_watches_how_long_it_takes(
+    platform: Platform, make_tenant: Callable[..., Tenant], tenant: Tenant, yard: Any, filer: Any
+):
+    """As after a restore."""
+    store = make_tenant(f"{tenant.store.slug}-on", enable=("filer",))
+    complete(platform, store, yard.ask(store, ann := yard.hold(store, "ann")))
+    assert filer.erased == [ann]
+
+
 def test_who_is_not_there_cannot_be_erased(platform: Platform, tenant: Tenant, other: Tenant, yard: Any):
     theirs = yard.hold(other, "ann")
     for member in (theirs, 2**62, -1):

@@ -1,5 +1,6 @@
 """What a month may cost, and what comes back."""
 
+from dataclasses import replace
 from datetime import UTC, date, datetime
 from itertools import pairwise
 
@@ -141,6 +142,16 @@ def test_of_a_kind_with_several_what_cannot_be_had_is_passed_over_and_costs_noth
     assert house.states(*wanted, kind="tokens.charm") == [
         DUPLICATE, CLOSED, GRANTED, DUPLICATE, CLOSED, DUPLICATE, GRANTED,
     ]  # fmt: skip
+
+
+def test_what_was_given_is_a_duplicate_also_when_no_more_can_be_had(house, ann, keeper):
+    keeper.__dict__["rare"] = 1
+    wanted = charms(ann, "rare")
+    assert house.states(*wanted, kind="tokens.charm") == [GRANTED]
+    keeper.__dict__["rare"] = 0
+    assert house.states(*wanted, kind="tokens.charm") == [DUPLICATE]
+    gone = [replace(wanted[0], item="gone")]
+    assert house.states(*gone, kind="tokens.charm") == [DUPLICATE]
 
 
 @pytest.mark.parametrize(("kind", "item"), [("tokens.charm", ""), ("tokens", "ruby")])

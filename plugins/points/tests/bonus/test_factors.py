@@ -280,7 +280,9 @@ def test_a_batch_costs_one_query_however_many_orders_and_days(shop, platform):
                 for n in range(count)
             ],
         )
-        return statements(platform, shop.serve)
+        # How often a worker looks whether there is something to do is its own affair.
+        looks = ("core.turn", "FROM core.tenant")
+        return [one for one in statements(platform, shop.serve) if not any(look in one for look in looks)]
 
     few, many = batch("a", 2), batch("b", 40)
     for factor in ("2", "3", "4"):

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
-from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, Spend, hookimpl, post
+from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, Spend, hookimpl, post, reward
 from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
@@ -45,9 +45,45 @@ class Till(Plugin[PluginSettings]):
         return ctx.balance("points", [ctx.member]) or {"nobody": 0}
 
 
+class Treats(Plugin[PluginSettings]):
+    """Keeps a reward of which the store has two, each worth 500 minor units; the second has run out.
+
+    Attributes:
+        given: What was given and taken back, as (key, item, amount); a transaction that is undone leaves it.
+    """
+
+    manifest = Manifest(id="treats", kind="service", title="Treats", summary="Keeps treats.")
+    settings_model = PluginSettings
+
+    def __init__(self):
+        self.given = []
+
+    @hookimpl
+    def rewards(self):
+        yield reward(
+            "treats",
+            title={"en": "treat", "zh": "小礼物"},
+            grant=self.grant,
+            revoke=lambda _, revoked: self.given.extend((one.key, "back", one.amount) for one in revoked),
+            balance=lambda *_: {},
+            cost=lambda _, amount, item: 500 * amount,  # noqa: ARG005 - all cost the same
+            items=lambda _: {"tea": "Tea", "gone": "Gone"},
+        )
+
+    def grant(self, ctx, granted):
+        del ctx
+        self.given += [(one.key, one.grant.item, one.grant.amount) for one in granted]
+        return [one.key for one in granted if one.grant.item == "gone"]
+
+
 @pytest.fixture(scope="module")
-def registry():
-    plugins = [orders, points, Giver("giver"), Giver("rival"), Till()]
+def treats():
+    return Treats()
+
+
+@pytest.fixture(scope="module")
+def registry(treats):
+    plugins = [orders, points, Giver("giver"), Giver("rival"), Till(), treats]
     return Registry.load((plugin.manifest.id, plugin) for plugin in plugins)
 
 
@@ -137,6 +173,35 @@ class Shop:
                 text("UPDATE core.tenant SET clock_offset = clock_offset + :by WHERE id = :id"),
                 {"by": timedelta(days=days), "id": self.tenant.id},
             )
+
+    def nights(self, days):
+        """Let days pass, and a worker do what is due by then."""
+        self.pass_days(days)
+        with self.platform.database.tenant(self.tenant.id) as scope:
+            scope.run(text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)"))
+        self.worker.drain()
+
+    def balance(self, name="ann"):
+        """(available, waiting, debt), as the member reads it."""
+        member = self.member(name)
+        row = self.act(self.tenant, "points", lambda ctx: ctx.sql("balance", member=member))[0]
+        return row.available, row.pending, row.debt
+
+    def accounts(self):
+        """What the store's accounts come to: available, pending, debt, liability, expense, breakage."""
+        found = self.rows("""
+            SELECT coalesce(sum(available), 0), coalesce(sum(pending), 0), coalesce(sum(debt), 0),
+                   coalesce(sum(liability), 0), coalesce(sum(expense), 0), coalesce(sum(breakage), 0)
+            FROM points.entry WHERE tenant_id = :tenant
+        """)
+        return tuple(map(int, found[0]))
+
+    def told(self, kind):
+        """The data of the events of a type, in the order of the log."""
+        rows = self.rows(
+            "SELECT data FROM core.event WHERE tenant_id = :tenant AND type = :kind ORDER BY position", kind=kind
+        )
+        return [data for (data,) in rows]
 
     def token(self, name):
         made = keys.sign_token(self.platform.keyring, self.tenant.id, self.member(name), name, HOUR)[0]

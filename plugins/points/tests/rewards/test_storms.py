@@ -14,7 +14,7 @@ from threepeat.events.context import Cause
 from threepeat.plugins import Registry
 from threepeat.sdk import Grant, GrantState, Refused, Revocation, Spend, hookimpl
 from threepeat.sdk.rewards import Reward
-from threepeat_points import accounts, reactions, rewards
+from threepeat_points import accounts, payments, reactions
 from threepeat_points.models import Lot
 from threepeat_points.plugin import Points
 from threepeat_points.rewards import REWARD
@@ -130,7 +130,7 @@ def meanwhile(monkeypatch):
 def test_who_gets_their_first_points_after_the_lock_has_none_to_spend_yet(open_shop, meanwhile):
     shop = open_shop()
     ann = shop.member()
-    meanwhile(rewards, "lock", lambda: shop.grant(ann, 30, "x"))
+    meanwhile(payments, "lock", lambda: shop.grant(ann, 30, "x"))
     with pytest.raises(Refused, match=r"^20 points are missing$"):
         shop.spend(Spend(ann, 12, "a"), Spend(ann, 8, "b"))
     assert shop.held(ann) == {ann: 30}

@@ -1,15 +1,21 @@
 -- Write a batch of reversals: lots, debts and the journal.
 WITH lots AS (
     UPDATE points.lot l
-    SET remaining = g.remaining, reversed = g.reversed, order_refunded = g.order_refunded
-    FROM unnest(:lot_members::bigint[], :lots::bigint[], :remaining::bigint[], :reversed::bigint[],
-                :order_refunded::bigint[]) AS g (member_id, id, remaining, reversed, order_refunded)
+    SET remaining = g.remaining, expired = g.expired, waiting = g.waiting, reversed = g.reversed,
+        order_refunded = g.order_refunded
+    FROM unnest(:lot_members::bigint[], :lots::bigint[], :remaining::bigint[], :expired::bigint[],
+                :waiting::boolean[], :reversed::bigint[], :order_refunded::bigint[])
+        AS g (member_id, id, remaining, expired, waiting, reversed, order_refunded)
     WHERE l.tenant_id = :tenant AND l.member_id = g.member_id AND l.id = g.id
 ), journal AS (
-    INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
-    SELECT :tenant, g.member_id, g.reference, :kind::text, -g.points, g.occurred_at
-    FROM unnest(:entry_members::bigint[], :entry_references::text[], :entry_points::bigint[],
-                :entry_times::timestamptz[]) AS g (member_id, reference, points, occurred_at)
+    INSERT INTO points.entry (tenant_id, member_id, kind, reference, points, occurred_at, available, pending, debt,
+                              liability, expense, breakage)
+    SELECT :tenant, g.member_id, g.kind, g.reference, g.available + g.pending + g.debt, g.occurred_at, g.available,
+           g.pending, g.debt, g.liability, g.expense, g.breakage
+    FROM unnest(:entry_members::bigint[], :entry_kinds::text[], :entry_references::text[],
+                :entry_times::timestamptz[], :available::bigint[], :pending::bigint[], :debt::bigint[],
+                :liability::bigint[], :expense::bigint[], :breakage::bigint[])
+        AS g (member_id, kind, reference, occurred_at, available, pending, debt, liability, expense, breakage)
 )
 UPDATE points.account a SET debt = g.debt
 FROM unnest(:members::bigint[], :debts::bigint[]) AS g (member_id, debt)

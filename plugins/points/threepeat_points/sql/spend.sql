@@ -1,8 +1,8 @@
 -- Payments, taken from open lots, the earliest to expire first. The reference decides which payments are new.
 -- Lined up one after the other, lots and payments of a member overlap where a lot gives to a payment.
 WITH fresh AS (
-    INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at)
-    SELECT :tenant, member_id, reference, 'spent', -points, core.now()
+    INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at, available, liability)
+    SELECT :tenant, member_id, reference, 'spent', -points, core.now(), -points, points
     FROM unnest(:members::bigint[], :references::text[], :amounts::bigint[]) AS g (member_id, reference, points)
     ORDER BY reference
     ON CONFLICT (tenant_id, reference) DO NOTHING
@@ -14,7 +14,7 @@ WITH fresh AS (
            sum(remaining) OVER (PARTITION BY member_id ORDER BY expires_at NULLS LAST, earned_at, id) AS ends
     FROM points.lot
     WHERE tenant_id = :tenant AND member_id IN (SELECT member_id FROM fresh)
-      AND remaining > 0 AND (expires_at IS NULL OR expires_at > core.now())
+      AND remaining > 0 AND (expires_at IS NULL OR expires_at > core.now()) AND NOT waiting
 ), parts AS (
     SELECT p.id AS entry_id, l.id AS lot_id, l.member_id,
            (least(l.ends, p.ends) - greatest(l.ends - l.remaining, p.ends - p.points))::bigint AS points

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request, Response
 
 from threepeat.events import collections
 from threepeat.events.collections import MAX_SEARCH, VALUES, Managed
+from threepeat.http.collections import file
 from threepeat.sdk.collections import Item, Query
 from threepeat.sdk.errors import Refused
 from threepeat.sdk.wording import _
@@ -17,7 +18,7 @@ from threepeat_tenants.console.page import Visit
 from threepeat_tenants.console.pages import around, beside
 from threepeat_tenants.console.pages.beside import Difference
 from threepeat_tenants.console.rendering import render
-from threepeat_tenants.forms import Form, Submitted, parse
+from threepeat_tenants.forms import Form, Submitted, examples, parse
 
 router = APIRouter()
 
@@ -138,6 +139,22 @@ def save(request: Request, desk: AppDesk, slug: str, plugin: str, name: str, ite
     return _twice(desk, request, slug, work, again)
 
 
+@router.post(ROOT + "/items/{item}/~file")
+def download(request: Request, desk: AppDesk, slug: str, plugin: str, name: str, item: str) -> Response:
+    """Send the file of an item."""
+
+    def work(visit: Visit) -> Response:
+        _managed(visit, plugin, name)
+        opened = around.inside(visit)
+        return file(collections.download(opened, plugin, name, item, by=visit.by, locale=visit.locale), item)
+
+    def again(visit: Visit, error: Exception) -> Response:
+        found = _managed(visit, plugin, name)
+        return visit.redirect(_item_path(visit, found, item), notice=_reason(visit, found, error), kind="bad")
+
+    return _twice(desk, request, slug, work, again)
+
+
 @router.post(ROOT + "/items/{item}/{action}")
 def act(request: Request, desk: AppDesk, slug: str, plugin: str, name: str, item: str, action: str) -> Response:
     """Take a step with an item, such as publish."""
@@ -224,6 +241,8 @@ def _form(visit: Visit, found: Managed, values: dict[str, Any] | None, typed: Su
 def _new(visit: Visit, found: Managed, typed: Submitted | None = None, *, wrong: str = "") -> Response:
     if not found.open:
         raise Conflict("closing", CLOSING)
+    if found.declared.create is None:
+        raise NotFound(NO_ITEM)
     failed = wrong or (typed is not None and not typed.stepped)
     form = _form(visit, found, None, typed)
     return render(
@@ -262,6 +281,8 @@ def _show(
         revision=str(visit.form.get("revision", ""))[:20] if kept else item.revision,
         editable=found.editable(item),
         actions=found.actions(item),
+        has_file=found.has_file(item),
+        worked=examples(found.declared.model, values, around.around(visit, around.inside(visit), found.plugin)),
         address=_item_path(visit, found, item.id),
         wrong=visit.say(wrong),
         differences=differences,
@@ -276,6 +297,7 @@ def _common(visit: Visit, found: Managed) -> dict[str, Any]:
         "plugin": plugin,
         "owner": around.title(visit, plugin),
         "open": found.open,
+        "makes": found.makes,
         "badge": lambda state: "accent" if state in declared.editable else "plain",
         "may_write": visit.person.role is not None and visit.person.role.may_write,
     }

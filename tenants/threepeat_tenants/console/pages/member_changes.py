@@ -16,6 +16,7 @@ from threepeat_tenants.console.page import Visit
 from threepeat_tenants.console.pages import around, whom
 from threepeat_tenants.console.pages.members import STANDINGS, identity, show
 from threepeat_tenants.console.rendering import render
+from threepeat_tenants.forms.rewards import COLON
 
 router = APIRouter()
 
@@ -37,24 +38,27 @@ def adjust(request: Request, desk: AppDesk, slug: str, number: str) -> Response:
     def work(visit: Visit) -> Response:
         found = whom.whom(visit, number)
         typed = whom.typed(visit, "kind", "direction", "amount", "reason", "key")
+        kind, _colon, item = typed["kind"].partition(COLON)
         try:
             done = adjusting.adjust(
                 visit.platform,
                 visit.scope,
                 visit.tenant,
                 found.id,
-                typed["kind"],
+                kind,
                 _amount(typed),
                 typed["reason"],
+                item=item if typed["direction"] == GIVE else "",
                 key=typed["key"],
                 by=visit.by,
             )
         except Invalid as error:
-            return show(visit, found, typed=typed, errors={error.field: visit.say(error.reason)})
+            field = "kind" if error.field == "item" else error.field
+            return show(visit, found, typed=typed, errors={field: visit.say(error.reason)})
         except (Conflict, NotFound) as error:
             return show(visit, found, typed=typed, errors={"kind": visit.say(error.args[0])})
         except Refused as error:
-            keeper = typed["kind"].partition(".")[0]
+            keeper = kind.partition(".")[0]
             said = visit.say_plugin(keeper, error.reason)
             return show(visit, found, typed=typed, errors={"amount": said})
         name = around.kind_or_fact(visit, done.kind)

@@ -2,11 +2,13 @@
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 
 import orjson
 from fastapi import APIRouter, Request, Response
 
 from threepeat.events import profiles, roster, timeline
+from threepeat.events.choices import choices
 from threepeat.events.merging import Merged
 from threepeat.events.profiles import Standing
 from threepeat.sdk.wording import Wording, _
@@ -19,6 +21,7 @@ from threepeat_tenants.console.desk import AppDesk
 from threepeat_tenants.console.page import Visit
 from threepeat_tenants.console.pages import around, whom
 from threepeat_tenants.console.rendering import render
+from threepeat_tenants.forms.rewards import picks
 
 router = APIRouter()
 
@@ -119,6 +122,8 @@ def show(
     who |= {one.merged_by for one in story.entries if isinstance(one, Merged)}
     names = actors.names(visit, who)
     adjustable = [one for one in profile.balances if one.amount is not None and (one.given or one.taken)]
+    kinds = {one.reward.kind: one.reward for one in adjustable}
+    items = {kind: choices(opened, kind) for kind, one in kinds.items() if one.items is not None}
     return render(
         visit,
         "members/member.html",
@@ -127,7 +132,7 @@ def show(
         suspended=found.suspended_until is not None and found.suspended_until > visit.scope.now,
         here_at=whom.address(visit, found.id),
         profile=profile,
-        adjustable=adjustable,
+        adjustable=list(picks(replace(around.ours(visit), kinds=kinds, items=items))),
         standing=lambda one: (visit.say(STANDINGS[one][0]), STANDINGS[one][1]),
         identities=identities.of_member(visit.scope, found.id),
         consents=consents.current(visit.scope, found.id),

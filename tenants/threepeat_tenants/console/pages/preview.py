@@ -238,7 +238,7 @@ def _stage(
     on = [
         plugin
         for plugin in visit.platform.registry
-        if plugin.manifest.kind == "tactic" and opened.state(plugin.id) is SwitchState.ENABLED
+        if (plugin.routes or plugin.manifest.kind == "tactic") and opened.state(plugin.id) is SwitchState.ENABLED
     ]
     panels = []
     for plugin in on:

@@ -17,6 +17,9 @@ PLAIN = {
     msgspec.inspect.DictType: {},
 }
 
+TIES = ("order_id",)
+"""Fields that are filled also where they are not required: what a refund is about."""
+
 
 def table(page):
     """What a page says, by row and state."""
@@ -33,7 +36,7 @@ def one(words):
 
 
 def sample(kind, place, member):
-    """The least that is valid for a type of an event's field.
+    """The least that is valid for a type of an event's field, and what ties it to others.
 
     Args:
         place: The field's name, from which texts are made.
@@ -44,7 +47,7 @@ def sample(kind, place, member):
     if isinstance(kind, found.UnionType):
         made = sample(kind.types[0], place, member)
     elif isinstance(kind, found.StructType):
-        fields = [field for field in kind.fields if field.required]
+        fields = [field for field in kind.fields if field.required or field.name in TIES]
         made = {field.encode_name: sample(field.type, field.name, member) for field in fields}
     elif isinstance(kind, found.StrType):
         word = f"{place}-{member}"

@@ -41,10 +41,12 @@ class Ask(BaseModel):
     Attributes:
         what: A kind of reward, or a fact.
         key: What it is for; to revoke, the key of the grant.
+        item: Which one, of a kind of which a store has several.
     """
 
     what: str
     key: str = ""
+    item: str = ""
 
 
 class Patron(Plugin[PluginSettings]):
@@ -78,7 +80,7 @@ class Patron(Plugin[PluginSettings]):
 
     def grant(self, ctx, ask: Ask) -> str:
         def work():
-            (given,) = ctx.grant(ask.what, [Grant(ctx.member, 10, "gift", ask.key)])
+            (given,) = ctx.grant(ask.what, [Grant(ctx.member, 10, "gift", ask.key, ask.item)])
             return f"{given.state} {given.key}"
 
         return tried(work)

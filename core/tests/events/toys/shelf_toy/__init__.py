@@ -16,6 +16,7 @@ from threepeat.sdk import (
     RewardChoice,
     action,
     collection,
+    download,
     hookimpl,
     timer,
 )
@@ -88,6 +89,7 @@ class Shelf(Plugin[PluginSettings]):
                 action("seal", asked("seal", seal), title="Seal", states={"open"}),
                 action("break", asked("break", shatter), title="Break", states={"open", "sealed"}, always=True),
             ],
+            download=download(asked("label", label), title="The label", states={"sealed"}),
         )
 
     def _asked(self, name, own):
@@ -135,6 +137,11 @@ def seal(ctx, jar, revision):
     if "cursed" in read(ctx, jar).values.name:
         raise Refused("nobody seals that", code="cursed")
     return True
+
+
+def label(ctx, jar):
+    values = read(ctx, jar).values
+    return [("Name", "Price"), (values.name, values.price), ("low", -5)]
 
 
 def shatter(ctx, jar, revision):

@@ -55,15 +55,15 @@ def test_gifts_and_what_could_not_be_handled_are_told(shop):
     shop.send(shop.tenant, "feedback.submitted", "ann", text="stuck")
     shop.drain()
     page = shop.get("/live")
-    assert fates(page) == {"Parrot": "Could not be handled"}
+    assert fates(page) == {"Parrot": "Could not be handled", "Points": "Done"}
     assert f"{shop.root}/letters?plugin=parrot" in page
     # The next event of the same member waits behind it; another member's does not.
     shop.send(shop.tenant, "visit.made", "ann")
     shop.drain()
-    assert fates(shop.get("/live")) == {"Parrot": "Waits behind an earlier one"}
+    assert fates(shop.get("/live")) == {"Parrot": "Waits behind an earlier one", "Points": "Done"}
     shop.send(shop.tenant, "visit.made", "bob")
     shop.drain()
-    assert fates(shop.get("/live")) == {"Parrot": "Done"}
+    assert fates(shop.get("/live")) == {"Parrot": "Done", "Points": "Done"}
 
 
 def test_who_gets_nothing_is_told_why(make_shop):
@@ -93,7 +93,7 @@ def test_what_came_before_a_tactic_was_on_is_not_its(make_shop):
     shop.drain()
     with shop.platform.database.tenant(shop.tenant.id) as scope:
         switches.enable(scope, shop.tenant, shop.platform.registry, "parrot", by="test", act=shop.platform.act)
-    assert fates(shop.get("/live")) == {}
+    assert fates(shop.get("/live")) == {"Points": "Done"}
 
 
 def test_refusals_stand_among_the_events(shop):

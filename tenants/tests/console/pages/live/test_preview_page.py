@@ -192,4 +192,4 @@ def test_a_page_costs_the_same_however_much_has_happened(begun, queries):
     begun.drain()
     queries.clear()
     begun.get("/preview")
-    assert len(queries) == few <= 45
+    assert len(queries) == few <= 70

@@ -18,7 +18,8 @@ def points(shop, name="ann"):
 
     with shop.scope() as scope:
         opened = shop.platform.inside(scope, shop.tenant)
-        return profiles.read(opened, shop.member(name)).balances[0].amount
+        balances = profiles.read(opened, shop.member(name)).balances
+        return next(one.amount for one in balances if one.reward.kind == "points")
 
 
 @pytest.mark.parametrize("role", ["owner", "operator"])

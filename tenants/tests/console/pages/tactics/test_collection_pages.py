@@ -115,3 +115,22 @@ def test_a_list_asks_the_database_the_same_number_of_times_however_long_it_is(th
         for number in range(20):
             thing.post(f"{LIST}/new", {"values.name": f"more {number}"})
     assert counts[0] == counts[1] <= 20
+
+
+def test_a_list_of_what_members_make_has_no_form(shop):
+    path = "/tactics/points/collections/redemptions"
+    assert "/new" not in shop.get(path)
+    shop.get(f"{path}/new", 404)
+    shop.post(f"{path}/new", {}, 404)
+
+
+def test_an_item_of_the_catalogue_is_made_and_published(shop):
+    path = "/tactics/points/collections/catalogue"
+    given = shop.fields(f"{path}/new", "values") | {
+        "values.name": "Mug",
+        "values.kind": "goods",
+        "values.price": "30",
+    }
+    assert "Mug is made." in shop.follow(f"{path}/new", given)
+    assert "Mug: Published" in shop.follow(f"{path}/items/1/publish", {"revision": "1"})
+    assert "say which reward it is" in shop.post(f"{path}/new", given | {"values.kind": "reward"}, 422)

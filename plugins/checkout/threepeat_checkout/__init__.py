@@ -1,0 +1,1 @@
+"""Checkout: quotes that stand, what is held for orders, and what comes back of them."""

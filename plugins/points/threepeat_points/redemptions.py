@@ -1,0 +1,169 @@
+"""What members redeemed: taken with its points in one go, handed over, or cancelled with everything put back."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Row
+
+from threepeat.sdk import (
+    Audience,
+    Grant,
+    GrantState,
+    Item,
+    ItemModel,
+    Query,
+    Refused,
+    Revocation,
+    RewardChoice,
+    Spend,
+    _,
+    action,
+    collection,
+)
+from threepeat_points.accounts import Ctx, lock
+from threepeat_points.bonus_days import MAX_ID, number
+from threepeat_points.catalogue import today
+from threepeat_points.events import PointsRedeemed, RedemptionCancelled
+from threepeat_points.payments import Return, give_back, pay, short
+
+RULE = "redeemed"
+GONE = _("This cannot be redeemed at the moment.")
+
+
+class Redemption(ItemModel):
+    """Nothing is filled in: members redeem."""
+
+
+STATES = {"open": _("To be handed over"), "fulfilled": _("Handed over"), "cancelled": _("Cancelled")}
+
+
+def redeem(ctx: Ctx, item: int, price: int, reference: str) -> Row[Any]:
+    """Let the member redeem one of an item; everything or nothing is done.
+
+    Args:
+        price: What the member saw: nobody pays more.
+        reference: Unique for ever; names the payment.
+
+    Raises:
+        Refused: It is not offered, not to this member, none is left, or the member has too few points.
+    """
+    member, day = ctx.member, today(ctx)
+    rows = ctx.sql("item", id=item)
+    if not rows or not _offered(ctx, rows[0]):
+        raise Refused(GONE, code="not-offered")
+    found = rows[0]
+    if found.price != price:
+        raise Refused(_("The price has changed to {n} points.", n=found.price), code="price-changed")
+    if member not in lock(ctx, [member]):
+        raise short(price)
+    payment = f"redeem:{reference}"
+    pay(ctx, [Spend(member, price, payment)])
+    taken = ctx.sql("take_item", item=item, price=price, day=day, member=member)[0]
+    if not taken.item:
+        raise Refused(_("None is left."), code="sold-out")
+    if not taken.day:
+        raise Refused(_("None is left for today."), code="sold-out-today")
+    if not taken.member:
+        raise Refused(_("You have had as many as one member may have."), code="member-limit")
+    made: int = ctx.sql("redeem", item=item, member=member, payment=payment, points=price, day=day)[0].id
+    if found.kind == "reward":
+        _hand_over(ctx, made, RewardChoice.model_validate(found.reward))
+    told = PointsRedeemed(redemption_id=str(made), item_id=str(item), item=found.name, points=price)
+    ctx.emit(told, member=member, cause=f"redeemed:{made}")
+    return ctx.sql("redemption", id=made)[0]
+
+
+def _offered(ctx: Ctx, item: Row[Any]) -> bool:
+    day = today(ctx)
+    if item.state != "published" or (item.first_day or day) > day or (item.last_day or day) < day:
+        return False
+    audience = Audience.model_validate(item.audience)
+    return audience.is_everybody or ctx.member in ctx.matching(audience, [ctx.member])
+
+
+def _hand_over(ctx: Ctx, redemption: int, choice: RewardChoice) -> None:
+    """Give the reward that was paid for.
+
+    Raises:
+        Refused: It cannot be had now.
+    """
+    grant = Grant(ctx.member, choice.amount, RULE, f"redemption:{redemption}", item=choice.item, paid=True)
+    given = ctx.grant(choice.kind, [grant])[0]
+    if given.state is not GrantState.GRANTED:
+        raise Refused(GONE, code="reward-not-available")
+    ctx.sql("handed_over", id=redemption, kind=choice.kind, key=given.key)
+
+
+def find(ctx: Ctx, query: Query) -> Sequence[Item[Redemption]]:
+    """Redemptions, newest first."""
+    after = number(query.after) if query.after is not None else MAX_ID
+    rows = ctx.sql("redemptions", state=query.state, search=query.search, before=after, most=query.limit)
+    return [_item(row) for row in rows]
+
+
+def read(ctx: Ctx, item: str) -> Item[Redemption] | None:
+    """One redemption."""
+    rows = ctx.sql("redemption", id=number(item))
+    return _item(rows[0]) if rows else None
+
+
+def fulfil(ctx: Ctx, item: str, revision: int) -> bool:
+    """It was handed over."""
+    return bool(_step(ctx, item, revision, ["open"], "fulfilled"))
+
+
+def cancel(ctx: Ctx, item: str, revision: int) -> bool:
+    """Undo it: the points go back to the lots that they came from, and what was taken is there again."""
+    rows = ctx.sql("redemption", id=number(item))
+    if not rows:
+        return False
+    lock(ctx, [rows[0].member_id])
+    done = _step(ctx, item, revision, ["open", "fulfilled"], "cancelled")
+    for row in done:
+        give_back(ctx, [Return(row.member_id, row.payment, row.points, f"cancel:{number(item)}")])
+        ctx.sql("put_item_back", item=row.item_id, day=row.day, member=row.member_id)
+        if row.member_id > 0:  # of somebody who was erased there is nobody to tell, and nothing to take back
+            if row.reward_key is not None:
+                ctx.revoke(row.reward_kind, [Revocation(row.reward_key)])
+            told = RedemptionCancelled(
+                redemption_id=item, item_id=str(row.item_id), item=rows[0].name, points=row.points
+            )
+            ctx.emit(told, member=row.member_id, cause=f"cancelled:{number(item)}")
+    return bool(done)
+
+
+REDEMPTIONS = collection(
+    "redemptions",
+    Redemption,
+    title=_("Redemptions"),
+    singular=_("redemption"),
+    summary=_("What members redeemed points for, and what of it is still to be handed over."),
+    states=STATES,
+    find=find,
+    read=read,
+    actions=[
+        action("fulfil", fulfil, title=_("Handed over"), states={"open"}, always=True),
+        action(
+            "cancel",
+            cancel,
+            title=_("Cancel"),
+            states={"open", "fulfilled"},
+            confirm=_(
+                "The points go back to the member, and a reward is taken back as far as it was not used. Goods"
+                " that were handed over are yours to ask back for."
+            ),
+            always=True,
+        ),
+    ],
+)
+
+
+def _step(ctx: Ctx, item: str, revision: int, before: Sequence[str], after: str) -> Sequence[Row[Any]]:
+    return ctx.sql("redemption_step", id=number(item), revision=revision, before=list(before), after=after)
+
+
+def _item(row: Row[Any]) -> Item[Redemption]:
+    figures: dict[str, int | str] = {_("Points"): row.points, _("Day"): row.day.isoformat()}
+    if row.member_id > 0:
+        figures[_("Member number")] = str(row.member_id)
+    return Item(str(row.id), row.state, Redemption(), row.revision, row.name, row.changed_at, figures)

@@ -1,0 +1,1 @@
+"""Tiers: where members stand by what they buy and do, and what that brings them."""

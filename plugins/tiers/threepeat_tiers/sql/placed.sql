@@ -1,0 +1,1 @@
+UPDATE tiers.store SET place_after = :after::bigint WHERE tenant_id = :tenant

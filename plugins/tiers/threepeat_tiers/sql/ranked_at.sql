@@ -1,0 +1,8 @@
+-- The growth at places of the ranking, the highest first.
+SELECT place, growth FROM (
+    SELECT sum(d.value)::bigint AS growth, row_number() OVER (ORDER BY sum(d.value) DESC, s.member_id) AS place
+    FROM tiers.standing s JOIN tiers.day_growth d ON d.tenant_id = :tenant AND d.member_id = s.member_id
+    WHERE s.tenant_id = :tenant AND s.review_on = :day::date AND s.member_id > 0
+      AND d.day BETWEEN :first::date AND :last::date
+    GROUP BY s.member_id HAVING sum(d.value) > 0
+) m WHERE place = ANY(:places::bigint[])

@@ -1,0 +1,2 @@
+SELECT member_id, version, earned, paid, granted, joined_on, reviewed_on, review_on, grace_until, grace_since
+FROM tiers.standing WHERE tenant_id = :tenant AND member_id = ANY(:members::bigint[])

@@ -1,0 +1,3 @@
+UPDATE vouchers.batch SET state = 'void', revision = revision + 1, changed_at = core.now()
+WHERE tenant_id = :tenant AND id = :id::bigint AND revision = :revision::bigint AND state = 'ready'
+RETURNING id
