@@ -111,7 +111,7 @@ def _foreign(ctx: Ctx, events: list[OrderPaid]) -> list[OrderPaid]:
     known = {row.id for row in ctx.sql("known", ids=[event.reservation_id for event in events])}
     for event in events:
         problem = "of another member" if event.reservation_id in known else "unknown"
-        ctx.log.warning("payment without its quote", order=event.order_id, quote=problem)
+        ctx.log.warning("payment without its quote", position=event.position, quote=problem)
     return [event for event in events if event.reservation_id in known]
 
 
@@ -138,7 +138,7 @@ def _outcome(ctx: Ctx, one: Kept, event: OrderPaid) -> str:
         try:
             holding.hold_again(ctx, one)
         except Refused as error:
-            ctx.log.warning("late payment cannot be honoured", order=event.order_id, code=error.code)
+            ctx.log.warning("late payment cannot be honoured", position=event.position, code=error.code)
             return "gone"
     one.state, one.order_id = "confirmed", event.order_id
     return "confirmed"
