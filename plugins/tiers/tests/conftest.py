@@ -10,9 +10,11 @@ from sqlalchemy import text
 
 from threepeat.events import collections, merging
 from threepeat.events.context import Cause
+from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.sdk import Period
 from threepeat.tenancy import members, switches, tenants
+from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.switches import UNCHANGED
 
 ZONE = ZoneInfo("Asia/Shanghai")
@@ -231,6 +233,15 @@ def _query():
     from threepeat.sdk import Query
 
     return Query(limit=100)
+
+
+@pytest.fixture(scope="module")
+def platform(cluster, tmp_path_factory):
+    """One platform for a file; every test makes a store of its own."""
+    with cluster.database() as name:
+        config = cluster.config(name, tmp_path_factory.mktemp("data"))
+        with Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True) as opened:
+            yield opened
 
 
 @pytest.fixture

@@ -202,9 +202,9 @@ class Floor(Base):
 
     __tablename__ = "floor"
     __table_args__ = (
-        CheckConstraint("source IN ('paid', 'granted')", name="floor_source_check"),
+        CheckConstraint("source IN ('granted', 'paid')", name="floor_source_check"),
         CheckConstraint("state IN ('open', 'over', 'withdrawn')", name="floor_state_check"),
-        CheckConstraint("(source = 'paid') = (order_id IS NOT NULL)", name="floor_order_check"),
+        CheckConstraint("source = 'granted' OR order_id IS NOT NULL", name="floor_order_check"),
         CheckConstraint("level BETWEEN 1 AND 10", name="floor_level_check"),
         Index("floor_member", "tenant_id", "member_id", postgresql_where=text("state = 'open'")),
         Index(
