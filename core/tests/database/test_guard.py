@@ -55,7 +55,8 @@ def lot(number: int, **values: object) -> dict[str, object]:
 
 
 def entry(number: int, **values: object) -> dict[str, object]:
-    return filled(ENTRY, {"member_id": number, "reference": f"order:o-{number}", "kind": "earned", **values})
+    own = {"member_id": number, "reference": f"order:o-{number}", "kind": "earned", "points": 0}
+    return filled(ENTRY, {**own, **values})
 
 
 def key(tenant: int, number: int) -> dict[str, int]:
