@@ -373,7 +373,8 @@ LEAKS = {
     "a rule": (
         HOLES["a rule"][0],
         (
-            "INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at, available, expense)"
+            "INSERT INTO points.entry"
+            " (tenant_id, member_id, reference, kind, points, occurred_at, available, expense)"
             " VALUES (1, 1, 'mine', 'earned', 1, now(), 1, -1)"
         ),
         "SELECT count(*) FROM points.planted WHERE tenant_id = 2",
@@ -395,7 +396,8 @@ def test_the_less_known_holes_are_holes_indeed(good: Place, name: str):
     with good.admin() as connection:
         connection.execute(
             text(
-                "INSERT INTO points.entry (tenant_id, member_id, reference, kind, points, occurred_at, available, expense)"
+                "INSERT INTO points.entry"
+                " (tenant_id, member_id, reference, kind, points, occurred_at, available, expense)"
                 " VALUES (2, 2, 'theirs', 'earned', 1, now(), 1, -1)"
             )
         )
