@@ -4,8 +4,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-PACKAGES := core tenants plugins/checkin plugins/checkout plugins/orders plugins/points plugins/tiers plugins/vouchers plugins/welcome plugins/winback
-SOURCES := -p threepeat -p threepeat_tenants -p threepeat_checkin -p threepeat_checkout -p threepeat_orders -p threepeat_points -p threepeat_tiers -p threepeat_vouchers -p threepeat_welcome -p threepeat_winback
+PACKAGES := core tenants plugins/blindbox plugins/checkin plugins/checkout plugins/groupbuy plugins/messages plugins/orders plugins/points plugins/tiers plugins/vouchers plugins/webhooks plugins/welcome plugins/winback
+SOURCES := -p threepeat -p threepeat_tenants -p threepeat_blindbox -p threepeat_checkin -p threepeat_checkout -p threepeat_groupbuy -p threepeat_messages -p threepeat_orders -p threepeat_points -p threepeat_tiers -p threepeat_vouchers -p threepeat_webhooks -p threepeat_welcome -p threepeat_winback
 
 .PHONY: help demo test test-browser check format bench bench-road proofs storm docs screenshots lock clean
 
@@ -68,7 +68,7 @@ lock: $(STAMP) ## choose new versions of what Threepeat stands on
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --upgrade --group dev core/pyproject.toml \
-	  tenants/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra testing -o constraints.txt
+	  tenants/pyproject.toml plugins/webhooks/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra testing -o constraints.txt
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) docs/_build

@@ -52,6 +52,7 @@ BY_PATH = {
 """Who may call routes whose callers their tag does not tell."""
 RECORDS = (
     sdk.when,
+    sdk.when_any,
     sdk.timer,
     sdk.schedule,
     sdk.outbound,
@@ -99,6 +100,7 @@ OBJECTS = (
     sdk.Applied,
     sdk.LeftOut,
     sdk.Item,
+    sdk.Once,
     sdk.Query,
     sdk.Period,
 )

@@ -216,11 +216,22 @@ def plugin_files():
                 yield from sorted((ROOT / member / package).rglob("*.py"))
 
 
+ATTEMPTS = {"plugins/webhooks/threepeat_webhooks/sending.py"}
+"""What runs with no transaction open, against other machines, by the wall clock and fractions of seconds."""
+
+
 def test_plugins_read_no_clock_end_no_transaction_and_use_no_float():
     files = list(plugin_files())
     assert len(files) > len(members(ROOT))
     found = {file.relative_to(ROOT).as_posix(): plugin_faults(file.read_text("utf-8")) for file in files}
-    assert {file: faults for file, faults in found.items() if faults} == {}
+    assert {file: faults for file, faults in found.items() if faults and file not in ATTEMPTS} == {}
+
+
+@pytest.mark.parametrize("name", ATTEMPTS)
+def test_what_lives_by_the_wall_clock_has_nothing_of_a_store(name):
+    source = (ROOT / name).read_text("utf-8")
+    assert not any(module.startswith("threepeat.") for module in imported_names(ast.parse(source)).values())
+    assert "ctx" not in source
 
 
 @pytest.mark.parametrize(

@@ -29,6 +29,15 @@ from threepeat.testing.fixtures import Sender, serving
 from threepeat.worker.loop import Worker
 
 TOY = "sampler"
+CHOSEN = {
+    "webhooks": [
+        (
+            "webhooks/endpoints",
+            {"name": "x", "url": "http://127.0.0.1:9/", "which": "chosen", "types": ["visit.made"]},
+        )
+    ],
+}
+"""Of plugins that react to types of the store's choice: what is made so that visits are among them."""
 RIVALS = ("rival", "third", "other")
 HOUR = timedelta(hours=1)
 
@@ -107,7 +116,9 @@ class Spies:
                 for name, one in plugin.schedules.items()
             },
             outbounds={
-                name: replace(one, perform=self._watch_call(plugin.id, f"call {name}", one.perform))
+                name: replace(one, prepare=watch(f"call {name}", one.prepare))
+                if one.prepare
+                else replace(one, perform=self._watch_call(plugin.id, f"call {name}", one.perform))
                 for name, one in plugin.outbounds.items()
             },
             facts={
@@ -278,6 +289,9 @@ class Stand(Shop):
     def __init__(self, world, subject, state):
         super().__init__(world, [subject])
         self.subject, self.wanted = world.registry[subject], state
+        for place, values in CHOSEN.get(subject, ()):
+            made = self.call("POST", f"/v1/plugins/{place}", {"values": values})
+            assert made.status_code == 200, made.text
         self._before = Counter()
 
     def enter(self):
@@ -319,7 +333,8 @@ class Stand(Shop):
 
 @pytest.fixture(scope="module")
 def world(cluster, tmp_path_factory):
-    with cluster.database() as name, ExitStack() as stack:
+    with cluster.database() as name, ExitStack() as stack, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("THREEPEAT_WEBHOOKS_LOOPBACK", "1")  # where nobody listens
         config = cluster.config(name, tmp_path_factory.mktemp("data"))
         given = KeyConfig(keys=new_line())
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from threepeat.events import letters
 from threepeat.events.verify import verify
-from threepeat.sdk.events import Sender
+from threepeat.sdk.events import Event, Sender, VisitMade
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "closing.md"
 TOY = "sampler"
@@ -24,6 +24,8 @@ TOY = "sampler"
 
 def happen(stand, event, member="ann"):
     """Let an event of a class come in: from the shop's server, or from the plugin that sends it."""
+    if event is Event:  # a reaction to any: the store has chosen this one
+        event = VisitMade
     data = sample(msgspec.inspect.type_info(event), event.type, member)
     if Sender.SERVER in event.senders:
         stand.send(event.type, member if event.about_member else None, **data)
@@ -41,6 +43,30 @@ def live(stand, member="ann"):
     if stand.subject.rewards and not holding(stand, stand.member(member)):
         for kind in stand.subject.rewards:
             given(stand, kind, member)
+    if stand.subject.id in PRICED and not holding(stand, stand.member(member)):
+        bought(stand, member)
+
+
+PRICED = {
+    "groupbuy": ("campaigns", {"name": "Tea", "sku": "tea", "price": 600}, "activate", "campaign"),
+}
+"""Of plugins whose rows come with a price: what is made, the step after which it counts, how it is chosen."""
+
+
+def bought(stand, member):
+    """Let a member pay for something at a price of the plugin's."""
+    name, values, step, chosen = PRICED[stand.subject.id]
+    made = stand.call("POST", f"/v1/plugins/{stand.subject.id}/{name}", {"values": values}).json()
+    place = f"/v1/plugins/{stand.subject.id}/{name}/{made['id']}/{step}"
+    assert stand.call("POST", place, {"revision": made["revision"]}).status_code == 200
+    line = {"id": "1", "sku": "tea", "quantity": 1, "unit_price": 1000}
+    basket = {"lines": [line], "choices": {stand.subject.id: {chosen: made["id"]}}}
+    quote = stand.call("POST", "/v1/quotes", basket, token=stand.token(member)).json()
+    held = stand.call("POST", f"/v1/quotes/{quote['id']}/reserve", token=stand.token(member))
+    assert held.status_code == 200, held.text
+    money = {"total": quote["total"], "currency": "CNY", "reservation_id": quote["id"]}
+    stand.send("order.paid", member, order_id=f"order-{quote['id']}", **money)
+    stand.drain()
 
 
 def numbered(stand, *, always):
@@ -138,6 +164,11 @@ def shown(stand):
 
 
 STOCK = {
+    "blindbox.draw": (
+        "blindbox/series",
+        {"name": "Kitchen", "sku": "box", "price": 5900, "items": [{"sku": n, "name": n} for n in ("cup", "pan")]},
+        "publish",
+    ),
     "vouchers": ("vouchers/templates", {"name": "Five off", "kind": "fixed", "amount": 500}, "activate"),
 }
 """Of kinds of which a store has several: where one is made, of what, and the step after which it can be given."""

@@ -21,7 +21,15 @@ from threepeat.testing.fixtures import Sender
 ROAD = ("core.event", "core.member", "core.erasure")
 """Tables whose rows come by the road that they come by in earnest, not by an INSERT."""
 NUMBERS = {
-    *("checkin.check_in", "checkin.make_up", "orders.buyer", "points.account", "points.item_member"),
+    *(
+        "blindbox.spending",
+        "checkin.check_in",
+        "checkin.make_up",
+        "messages.allowance",
+        "orders.buyer",
+        "points.account",
+        "points.item_member",
+    ),
     *("tiers.change", "tiers.day_growth", "tiers.standing"),
     *("vouchers.guess", "vouchers.taking", "winback.activity"),
 }

@@ -1,6 +1,7 @@
 """What a merchant manages: every change is checked, whole, in the trail, and the store's own."""
 
 import secrets
+import sys
 import threading
 from dataclasses import replace
 from datetime import datetime
@@ -16,6 +17,7 @@ from threepeat.plugins import Registry
 from threepeat.sdk import (
     ItemModel,
     Manifest,
+    Once,
     Plugin,
     PluginError,
     PluginSettings,
@@ -149,6 +151,24 @@ def test_a_step_that_is_refused_leaves_nothing_behind(house):
     assert [one.action for one in house.trail()] == ["collection.created"]
     assert house.rows("SELECT 1 FROM core.outbox WHERE tenant_id = :tenant") == []
     assert house.rows("SELECT 1 FROM core.timer WHERE tenant_id = :tenant AND plugin = 'shelf'") == []
+
+
+def test_a_plugin_that_refuses_a_field_names_it_like_the_form_does(house, shelf):
+    jar = house.make()
+
+    def update(*_):
+        raise Refused("too sweet", code="sweet", field="name")
+
+    shelf.instead["update"] = update
+    found = refused(Invalid, house.save, jar, price=300)
+    assert [(one.field, one.reason, one.kind) for one in found.errors] == [("values.name", "too sweet", "refused")]
+    assert house.read(jar) == jar
+
+
+def test_what_nobody_ever_changed_has_no_moment(house, shelf):
+    jar = house.make()
+    shelf.instead["read"] = lambda *_: replace(jar, changed_at=None)
+    assert house.read(jar).changed_at is None
 
 
 def test_a_list_comes_in_pages_in_order_and_ends(house):
@@ -534,3 +554,30 @@ def test_what_can_be_saved_and_how_are_declared_together(given):
     names = {"title": "T", "singular": "t", "summary": "S."}
     with pytest.raises(PluginError, match="give update and the states that are editable together"):
         collection("safes", ItemModel, **names, states={"a": "A"}, find=list, read=list, **given)
+
+
+def test_what_is_shown_once_goes_to_whoever_asked_and_nowhere_else(house, shelf, toys_create):
+    shelf.instead["create"] = lambda ctx, jar: Once(toys_create(ctx, jar), {"Secret": "s-e-c-r-e-t"})
+    made = house.make()
+    assert made.once == {"Secret": "s-e-c-r-e-t"}
+    assert house.read(made).once == {}
+    shelf.instead["seal"] = lambda ctx, item, revision: (
+        bool(ctx.sql("move", id=int(item), revision=revision, state="sealed")) and Once(item, {"Another": "t-o-o"})
+    )
+    assert house.act(made, "seal").once == {"Another": "t-o-o"}
+    assert all("s-e-c-r-e-t" not in str(one) and "t-o-o" not in str(one) for one in house.trail())
+
+
+@pytest.mark.parametrize(
+    "shown", [{"Secret": 7}, {7: "x"}, "x", None, {"Secret": "x" * 2001}, {"Secret": "茶" * 700}]
+)
+def test_what_is_shown_once_is_a_few_texts(house, shelf, toys_create, shown):
+    shelf.instead["create"] = lambda ctx, jar: Once(toys_create(ctx, jar), shown)
+    with pytest.raises(PluginError, match="shown once"):
+        house.make()
+    assert house.list().items == []
+
+
+@pytest.fixture
+def toys_create(shelf):
+    return sys.modules[type(shelf).__module__].create

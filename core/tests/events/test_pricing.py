@@ -78,13 +78,42 @@ class Ruler(Plugin[PluginSettings]):
         self.told.append((what, hold.rule, hold.key))
 
 
+class Keeper(Plugin[PluginSettings]):
+    """Takes 2 off while it is on, and 1 while it closes and owes something."""
+
+    manifest = Manifest(id="keeper", kind="tactic", title="Keeper", summary="Keeps its word.", holdout="none")
+    settings_model = PluginSettings
+    owes = True
+
+    @hookimpl
+    def price_rules(self):
+        yield price_rule("kept", stage=Stage.ACTIVITY, quote=self.quote, always=True, **dict.fromkeys(HOLDS, held))
+
+    def quote(self, ctx, asked):
+        del asked
+        yield Reduction("Kept", amount=1 if ctx.closing else 2)
+
+    @hookimpl
+    def open_obligations(self, ctx):
+        del ctx
+        return ["something"] if self.owes else []
+
+
+HOLDS = ("reserve", "confirm", "release")
+
+
+def held(ctx, hold):
+    del ctx, hold
+
+
+KEEPER = Keeper()
 A, B, SERVICE = Ruler("aa"), Ruler("bb"), Ruler("helper", kind="service")
 RULERS = (A, B, SERVICE)
 
 
 @pytest.fixture(scope="module")
 def registry():
-    return Registry.load([(one.manifest.id, one) for one in RULERS])
+    return Registry.load([(one.manifest.id, one) for one in (*RULERS, KEEPER)])
 
 
 @pytest.fixture
@@ -174,6 +203,27 @@ def test_what_does_not_stack_with_what_counts_already_is_left_out(ask):
     quote = ask()
     assert amounts(quote) == {("aa", "activity", ""): 500, ("bb", "member", ""): 300}
     assert [(one.key, one.why) for one in quote.left_out] == [("", "stacking"), ("f", "stacking")]
+
+
+def test_what_only_holds_counts_beside_everything_and_takes_nothing_off(ask):
+    A.says[Stage.ACTIVITY] = says(Reduction("Box", key="box", reserves=True, data={"series": "s1"}))
+    A.says[Stage.MEMBER] = says(Reduction("Nothing", key="idle"))
+    B.says[Stage.PROMOTION] = says(Reduction("Alone", amount=500, group="voucher", stacks_with=()))
+    quote = ask()
+    assert amounts(quote) == {("aa", "activity", "box"): 0, ("bb", "promotion", ""): 500}
+    held = quote.applied[0]
+    assert held.held
+    assert held.data == {"series": "s1"}
+    assert [one.why for one in quote.left_out] == ["nothing-left"], "what neither holds nor takes does not count"
+
+
+def test_what_holds_and_asks_for_something_off_stacks_as_others_do_and_holds_when_nothing_is_left(ask):
+    A.says[Stage.ACTIVITY] = says(Reduction("All", amount=10**6))
+    A.says[Stage.MEMBER] = says(Reduction("Seat", key="seat", amount=100, reserves=True))
+    B.says[Stage.PROMOTION] = says(Reduction("Alone", amount=500, group="voucher", stacks_with=(), reserves=True))
+    quote = ask()
+    assert amounts(quote)["aa", "member", "seat"] == 0
+    assert [(one.plugin, one.why) for one in quote.left_out] == [("bb", "stacking")]
 
 
 def test_all_together_never_take_more_than_the_store_allows(ask):
@@ -349,6 +399,26 @@ def test_a_tactic_that_closes_takes_no_new_hold_and_keeps_those_it_has(tell, pla
     tell("confirm", hold())
     tell("release", hold("other"))
     assert [what for what, *_ in A.told] == ["confirm", "release"]
+
+
+def test_a_rule_that_keeps_promises_is_asked_until_nothing_is_owed(ask, tell, platform, store):
+    def switch(verb):
+        with platform.database.tenant(store.id) as scope:
+            verb(scope, store, platform.registry, "keeper", by="test", act=platform.act)
+
+    KEEPER.owes = True
+    kept = hold(plugin="keeper", rule="kept")
+    switch(switches.enable)
+    assert [one.amount for one in ask().applied] == [2]
+    switch(switches.disable)
+    assert [one.amount for one in ask().applied] == [1]
+    tell("reserve", kept)
+    KEEPER.owes = False
+    switch(switches.disable)
+    assert ask().applied == ()
+    with pytest.raises(Refused, match="not on any more"):
+        tell("reserve", kept)
+    tell("confirm", kept)
 
 
 def test_a_hold_of_a_plugin_that_is_away_waits_until_it_is_back(tell):

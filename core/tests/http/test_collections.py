@@ -11,7 +11,7 @@ from sqlalchemy import text
 
 from threepeat.http.app import create_app
 from threepeat.plugins import Registry
-from threepeat.sdk import Manifest, collection, hookimpl
+from threepeat.sdk import Manifest, Once, collection, hookimpl
 from threepeat.tenancy import audit, switches
 
 JARS = "/v1/plugins/shelf/jars"
@@ -309,3 +309,18 @@ def test_a_file_is_sent_to_whoever_may_manage(manager, tenant, client, make_key)
     assert code(manager.get(f"{JARS}/99/file"), 404) == "not-found"
     listed = manager.get("/v1/plugins").json()["collections"]
     assert [one["file"] for one in listed if one["plugin"] == "shelf"] == ["The label"]
+
+
+def test_what_is_shown_once_is_not_in_the_stored_answer(manager, platform, shelf, toys):
+    shelf.instead["create"] = lambda ctx, jar: Once(toys.create(ctx, jar), {"Secret": "s-e-c-r-e-t"})
+    body, key = {"json": {"values": {"name": "honey"}}}, {"headers": {"Idempotency-Key": "once"}}
+    made = manager.post(JARS, **body, **key).json()
+    assert made["once"] == {"Secret": "s-e-c-r-e-t"}
+    again = manager.post(JARS, **body, **key)
+    assert again.headers["idempotency-replayed"] == "true"
+    assert again.json() == {**made, "once": {}}
+    assert manager.get(f"{JARS}/{made['id']}").json()["once"] == {}
+    with platform.database.ops.connect() as ops:
+        (kept,) = ops.execute(text("SELECT body FROM core.idempotency WHERE key = 'once'")).scalars()
+    assert b"s-e-c-r-e-t" not in bytes(kept)
+    assert b"honey" in bytes(kept)

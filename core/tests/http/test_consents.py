@@ -332,6 +332,46 @@ def test_withdrawals_hold_from_their_answer_on_while_others_are_recorded(
     assert granted(platform, tenant, *names) == set()
 
 
+@pytest.mark.parametrize("way", ["events", "the server", "the member"])
+def test_a_withdrawal_waits_for_whoever_acts_on_the_consent_before_it(
+    platform: Platform, tenant: Tenant, shop: httpx2.Client, signed_in: SignedIn, way: str
+) -> None:
+    """Otherwise a message could go after the answer to the withdrawal, under a consent that was read before it."""
+    send(shop, changed("1", "ann", True))
+    body = {"purpose": "marketing.sms", "granted": False}
+    phone = signed_in(shop.post("/v1/members/ann/token").json()["token"])
+    ways: dict[str, Callable[[], object]] = {
+        "events": lambda: send(shop, changed("2", "ann", False, at=NOON + HOUR)),
+        "the server": lambda: shop.post(ANN, json=body),
+        "the member": lambda: phone.post(ME, json=body, headers={"Idempotency-Key": "k-1"}),
+    }
+    answered = threading.Event()
+
+    def withdraw() -> None:
+        ways[way]()
+        answered.set()
+
+    asking = threading.Thread(target=withdraw)
+    waits = text("""
+        SELECT EXISTS (SELECT FROM pg_stat_activity WHERE datname = current_database()
+                       AND wait_event_type = 'Lock') AS waits
+    """)
+    with platform.database.tenant(tenant.id) as scope:
+        ann = members.find(scope, "ann")
+        members.lock(scope, [ann])
+        assert consents.agreeing(scope, [ann], ["marketing.sms"])
+        asking.start()
+        with platform.database.ops.connect() as ops:
+            while not ops.execute(waits).scalar_one():
+                assert not answered.is_set()
+                ops.rollback()
+        assert consents.agreeing(scope, [ann], ["marketing.sms"])
+    asking.join(20)
+    assert answered.is_set()
+    with platform.database.tenant(tenant.id) as scope:
+        assert consents.agreeing(scope, [ann], ["marketing.sms"]) == {}
+
+
 def test_an_erased_members_consents_go_and_no_statement_brings_it_back(
     platform: Platform, tenant: Tenant, shop: httpx2.Client
 ) -> None:

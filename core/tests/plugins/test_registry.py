@@ -22,6 +22,7 @@ from threepeat.sdk import (
     Route,
     get,
     hookimpl,
+    message_kind,
     provide_orders,
     when,
 )
@@ -125,6 +126,25 @@ class RouteAmongReactions(Toy):
     @hookimpl
     def reactions(self) -> Iterator[Any]:
         yield get("/x", print, summary="x")
+
+
+class WrongMessage(Toy):
+    @hookimpl
+    def message_kinds(self) -> Iterator[Any]:
+        yield "Your points expire"
+
+
+class SpeaksTwice(Toy):
+    @hookimpl
+    def message_kinds(self) -> Iterator[Any]:
+        yield message_kind("expiring", title="Expiring", text="Soon.")
+        yield message_kind("expiring", title="Expiring", text="Now.")
+
+
+class SpeaksOfNothing(Toy):
+    @hookimpl
+    def message_kinds(self) -> Iterator[Any]:
+        yield message_kind("expiring", title="Expiring", text="{points.__class__}", variables={"points": "Points"})
 
 
 class NotIterable(Toy):
@@ -244,6 +264,9 @@ BAD: list[tuple[Any, str]] = [
     (UnknownHookAndAsksForMore(), "more"),
     (WrongRecord(), "reactions must yield Reaction records, not (<class"),
     (RouteAmongReactions(), "reactions must yield Reaction records, not Route"),
+    (WrongMessage(), "message_kinds must yield MessageKind records, not 'Your points expire'"),
+    (SpeaksTwice(), "message_kinds: two have the name 'expiring'"),
+    (SpeaksOfNothing(), "the message 'expiring': {points.__class__} is not the name of a variable"),
     (NotIterable(), "TypeError: 'NoneType' object is not iterable"),
     (WrongInvariant(), "invariants must yield Invariant records, not 'SELECT 1'"),
     (WrongProvision(), "provides must yield Provided records"),

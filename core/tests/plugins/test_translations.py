@@ -50,7 +50,9 @@ msgstr "OK"
 PLUGIN = """
 from pydantic import BaseModel, Field
 
-from threepeat.sdk import Manifest, Plugin, PluginSettings, RewardChoice, _, hookimpl, metric, ngettext, shown
+from threepeat.sdk import (
+    Manifest, Plugin, PluginSettings, RewardChoice, _, hookimpl, message_kind, metric, ngettext, shown,
+)
 
 
 class Gift(BaseModel):
@@ -71,13 +73,20 @@ class Wordy(Plugin[Settings]):
         yield metric("some", print, question=_("How many?"))
 
     @hookimpl
+    def message_kinds(self):
+        yield message_kind("full", title="Card full", text="Your card of {n} is full.", variables={"n": "Size"})
+
+    @hookimpl
     def open_obligations(self, ctx):
         yield ngettext("{n} stamp", "{n} stamps", 2, n=2)
 
 
 plugin = Wordy()
 """
-SAID = ["Gifts", "How many?", "Note", "Says much.", "Stamps", "What is given.", "Words", "{n} stamp"]
+SAID = [
+    *("Card full", "Gifts", "How many?", "Note", "Says much.", "Size", "Stamps", "What is given.", "Words"),
+    *("Your card of {n} is full.", "{n} stamp"),
+]
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from dataclasses import replace
 from datetime import timedelta
 from typing import ClassVar
 
@@ -10,11 +11,12 @@ from sqlalchemy import text
 
 from threepeat.events import letters
 from threepeat.events.context import Cause
+from threepeat.events.stores import open_store
 from threepeat.plugins import Registry
 from threepeat.sdk import GiveUp, Manifest, Plugin, PluginSettings, RetryAfter, hookimpl, outbound, when
 from threepeat.sdk.events import PLUGIN, Event, VisitMade
 from threepeat.tenancy import tenants
-from threepeat.worker.calls import UNSETTLED, StuckError
+from threepeat.worker.calls import PER_TENANT, UNSETTLED, StuckError
 from threepeat.worker.loop import Worker, WorkerConfig
 
 
@@ -285,3 +287,118 @@ def test_many_calls_of_one_tenant_leave_places_for_another(platform, store, make
     assert len(answers(platform, store)) < 40  # the other did not wait for all of them
     run(platform, lambda: len(answers(platform, store)) == 60)
     assert 1 < most[0] <= 8
+
+
+class Prepared(Plugin[PluginSettings]):
+    """Fills its calls in at the last moment."""
+
+    manifest = Manifest(id="filler", kind="tactic", title="Filler", summary="Calls.", holdout="none")
+    settings_model = PluginSettings
+
+    def __init__(self):
+        self.asked, self.made, self.done, self.given_up = [], [], [], []
+        self.prepare = lambda calls: {call.key: {"secret": f"of {call.key}"} for call in calls}
+
+    @hookimpl
+    def outbounds(self):
+        yield outbound(
+            "ring",
+            perform=lambda _settings, call: self.made.append(dict(call.payload)),
+            done=lambda _ctx, call, _answer: self.done.append(dict(call.payload)),
+            failed=lambda _ctx, call, error: self.given_up.append((call.key, error)),
+            prepare=self.fill,
+        )
+
+    def fill(self, ctx, calls):
+        self.asked.append((ctx.tenant.slug, [call.key for call in calls]))
+        return self.prepare(calls)
+
+
+def ask_filler(platform, store, *keys):
+    with platform.database.tenant(store.id) as scope:
+        context = platform.inside(scope, store).context(platform.registry["filler"], cause=Cause("test"))
+        for key in keys:
+            context.call("ring", key, {"stored": key})
+        context.finish()
+
+
+@pytest.fixture
+def filling(open_platform):
+    plugin = Prepared()
+    platform = open_platform(registry=Registry.load([("filler", plugin)]))
+    store = open_store(platform, "tea", enable=("filler",), by="test")
+    return plugin, platform, store
+
+
+def test_a_call_is_prepared_in_the_transaction_that_claims_it_and_nothing_of_that_is_stored(filling):
+    plugin, platform, store = filling
+    ask_filler(platform, store, "a", "b")
+    run(platform, lambda: len(plugin.done) == 2)
+    assert plugin.asked == [("tea", ["a", "b"])]
+    assert sorted(one["secret"] for one in plugin.made) == ["of a", "of b"]
+    assert sorted(one["stored"] for one in plugin.done) == ["a", "b"], "what was stored, without the secret"
+    assert all("secret" not in one for one in plugin.done)
+
+
+def test_a_call_that_is_not_prepared_is_not_made_and_removed(filling):
+    plugin, platform, store = filling
+    plugin.prepare = lambda calls: {call.key: {} for call in calls if call.key != "b"}
+    ask_filler(platform, store, "a", "b")
+    run(platform, lambda: len(plugin.done) == 1)
+    assert rows(platform, store) == []
+    assert len(plugin.made) == 1
+
+
+@pytest.mark.parametrize("answer", [ValueError("no"), None, 7])
+def test_a_call_that_cannot_be_prepared_is_tried_again_later(filling, answer):
+    plugin, platform, store = filling
+
+    def prepare(_calls):
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+    plugin.prepare = prepare
+    ask_filler(platform, store, "a")
+    run(platform, lambda: rows(platform, store)[0].error not in {None, UNSETTLED})
+    (row,) = rows(platform, store)
+    assert (row.attempts, plugin.made, row.due_at is not None) == (1, [], True)
+    assert ("ValueError" if isinstance(answer, ValueError) else "TypeError") in row.error
+
+
+def test_a_store_whose_calls_all_hang_leaves_places_to_the_others(filling):
+    plugin, platform, store = filling
+    other = open_store(platform, "other", enable=("filler",), by="test")
+    free = threading.Event()
+    plugin.prepare = lambda calls: {call.key: {"wait": True} for call in calls}
+    hanging = []
+
+    def perform(_settings, call):
+        if call.key.startswith("slow"):
+            hanging.append(call.key)
+            free.wait(20)
+        plugin.made.append(call.key)
+
+    slow = replace(platform.registry["filler"].outbounds["ring"], perform=perform)
+    platform.registry["filler"].outbounds["ring"] = slow
+    ask_filler(platform, store, *(f"slow {number}" for number in range(12)))
+
+    def others_are_made():
+        if len(hanging) == PER_TENANT and "quick" not in plugin.made and not others_are_made.asked:
+            others_are_made.asked = True
+            ask_filler(platform, other, "quick")
+        if "quick" in plugin.made and not free.is_set():
+            assert len(hanging) == PER_TENANT
+            free.set()
+        return len(plugin.made) == 13
+
+    others_are_made.asked = False
+    run(platform, others_are_made)
+
+
+def test_a_worker_that_makes_no_calls_leaves_them_to_others(filling):
+    plugin, platform, store = filling
+    ask_filler(platform, store, "a")
+    Worker(platform, WorkerConfig(calls=0)).drain()
+    assert plugin.asked == []
+    run(platform, lambda: len(plugin.done) == 1)

@@ -6,6 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+import orjson
 from pydantic import ValidationError
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
@@ -15,10 +16,10 @@ from threepeat.events.context import Cause, PluginContext
 from threepeat.events.sheets import sheet
 from threepeat.plugins import Installed
 from threepeat.plugins.translations import translate
-from threepeat.sdk.collections import MAX_PAGE, Action, CollectionOf, Item, ItemModel, Query
+from threepeat.sdk.collections import MAX_PAGE, Action, CollectionOf, Item, ItemModel, Once, Query
 from threepeat.sdk.errors import PluginError, Refused
-from threepeat.tenancy import audit, facts, filled, kinds, switches
-from threepeat.tenancy.errors import Conflict, Invalid, NotFound, Stale, TenancyError
+from threepeat.tenancy import audit, facts, filled, kinds, switches, types
+from threepeat.tenancy.errors import Conflict, Fault, Invalid, NotFound, Stale, TenancyError
 from threepeat.tenancy.switches import SwitchState
 
 if TYPE_CHECKING:
@@ -154,11 +155,13 @@ def create(
         raise Conflict("not-made-here", f"nobody makes an item of {name!r} by hand")
     values = _values(opened, found, given)
     with _changing(opened, found, f"create:{secrets.token_hex(16)}") as context:
-        item_id = found.declared.create(context, values)
+        answer = found.declared.create(context, values)
+        item_id, shown = (answer.id, answer.shown) if isinstance(answer, Once) else (answer, {})
         items.require_id(item_id)
+        items.require_shown(shown)
     item = _read(opened, found, item_id, made=True)
     _record(opened, found, item, "created", by)
-    return item
+    return replace(item, once={str(heading): str(one) for heading, one in shown.items()})
 
 
 def update(
@@ -193,7 +196,7 @@ def update(
     values = _values(opened, found, given)
     with _changing(opened, found, f"{item_id}:{revision}:update") as context:
         saved = found.declared.update(context, item_id, revision, values)
-    return _written(opened, found, before, "updated", saved, by)
+    return _written(opened, found, before, "updated", made=saved, by=by)
 
 
 def act(
@@ -218,13 +221,16 @@ def act(
         raise Conflict("not-now", f"it is in the state {before.state}, and {action} is for {_or(step.states)}")
     with _changing(opened, found, f"{item_id}:{revision}:{action}") as context:
         made = step.handler(context, item_id, revision)
-    return _written(opened, found, before, action, made, by)
+        shown = made.shown if isinstance(made, Once) else {}
+        items.require_shown(shown)
+    item = _written(opened, found, before, action, made=isinstance(made, Once) or made, by=by)
+    return replace(item, once={str(heading): str(one) for heading, one in shown.items()})
 
 
 def download(
     opened: "OpenTenant", plugin_id: str, name: str, item_id: str, *, by: str, locale: str = "en"
 ) -> bytes:
-    """The file of an item, as CSV with a mark in front, so that spreadsheets read it as UTF-8.
+    """The file of an item: JSON, or CSV with a mark in front, so that spreadsheets read it as UTF-8.
 
     Args:
         by: Who takes it, for the audit trail.
@@ -244,8 +250,12 @@ def download(
     if item.state not in declared.states:
         raise Conflict("not-now", f"it is in the state {item.state}, and its file is for {_or(declared.states)}")
     with _asking(opened, found) as context:
-        headings, *lines = declared.handler(context, item_id)
-        made = sheet([[translate(found.plugin, str(one), locale) for one in headings], *lines])
+        given = declared.handler(context, item_id)
+        if isinstance(given, Mapping):
+            made = orjson.dumps(given)
+        else:
+            headings, *lines = given
+            made = sheet([[translate(found.plugin, str(one), locale) for one in headings], *lines])
     _record(opened, found, item, "downloaded", by)
     return made
 
@@ -273,12 +283,12 @@ def _seen(opened: "OpenTenant", found: Managed, item_id: str, revision: int) -> 
 
 
 def _written(
-    opened: "OpenTenant", found: Managed, before: Item[Any], what: str, done: object, by: str
+    opened: "OpenTenant", found: Managed, before: Item[Any], what: str, *, made: object, by: str
 ) -> Item[Any]:
     """The item after a change, if the plugin's conditional write says that it was made."""
     with _named(found):
-        items.require_verdict(done)
-    if not done:
+        items.require_verdict(made)
+    if not made:
         raise _stale(before.id)
     item = _read(opened, found, before.id, made=True)
     with _named(found):
@@ -328,6 +338,7 @@ def _values(opened: "OpenTenant", found: Managed, given: Mapping[str, Any] | Ite
     wrong = [
         *facts.faults(meant, facts.catalogue(registry), (VALUES,)),
         *kinds.faults(meant, offered, (VALUES,)),
+        *types.faults(meant, opened.platform.catalogue.classes, (VALUES,)),
     ]
     if wrong:
         raise Invalid.every(wrong)
@@ -376,7 +387,11 @@ def _named(found: Managed) -> Iterator[None]:
     what = f"{found.plugin.id}: the collection {found.declared.name!r}"
     try:
         yield
-    except (Refused, TenancyError):
+    except Refused as error:
+        if error.field:
+            raise Invalid.every([Fault(f"{VALUES}.{error.field}", error.reason, "refused")]) from None
+        raise
+    except TenancyError:
         raise
     except DBAPIError as error:
         # It stays what it is: whether trying again may help is for the caller to see.

@@ -62,12 +62,17 @@ def foresee(opened: OpenTenant, plugin_id: str) -> Consequences:
     plugin = opened.platform.registry[plugin_id]
     return Consequences(
         owes=obligations(opened, plugin),
-        stops=tuple(sorted({one.event.type for one in plugin.reactions if not one.always})),
-        goes_on=tuple(sorted({one.event.type for one in plugin.reactions if one.always})),
+        stops=_answered(plugin, always=False),
+        goes_on=_answered(plugin, always=True),
         shut=tuple(one.summary for one in plugin.routes if not one.always),
         open=tuple(one.summary for one in plugin.routes if one.always),
         dangling=tuple(_dangling(opened, plugin)),
     )
+
+
+def _answered(plugin: Installed, *, always: bool) -> tuple[str, ...]:
+    """The types that it reacts to by name; what a store chooses is not among them."""
+    return tuple(sorted({one.event.type for one in plugin.reactions if one.always is always and not one.wanted}))
 
 
 def obligations(opened: OpenTenant, plugin: Installed) -> tuple[str, ...]:

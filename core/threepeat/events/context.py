@@ -15,7 +15,7 @@ from structlog.typing import FilteringBoundLogger
 
 from threepeat.database.guard import GuardedSession
 from threepeat.database.sqlfiles import Statements
-from threepeat.events import budgets, facts, log, rewards, timers
+from threepeat.events import budgets, facts, log, messages, rewards, timers
 from threepeat.events.log import Emitted
 from threepeat.events.pricing import Prices
 from threepeat.plugins import Installed
@@ -24,12 +24,15 @@ from threepeat.sdk.audience import Audience
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import AsOf
+from threepeat.sdk.messages import KnownKind, Notice
 from threepeat.sdk.orders import Orders
 from threepeat.sdk.pricing import Pricing
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
 from threepeat.sdk.timers import Due
-from threepeat.tenancy import members
+from threepeat.tenancy import consents, members
 from threepeat.tenancy.errors import NotFound
+from threepeat.tenancy.members import external_ids
+from threepeat.tenancy.switches import SwitchState
 
 if TYPE_CHECKING:
     from threepeat.events.opened import OpenTenant
@@ -54,11 +57,12 @@ class Cause:
 
 @dataclass(slots=True)
 class Pending:
-    """What a call has left to write: events, timers and charges to budgets."""
+    """What a call has left to write: events, timers, charges to budgets and messages."""
 
     emitted: list[Emitted] = field(default_factory=list)
     changes: timers.Changes = field(default_factory=timers.Changes)
     owed: budgets.Owed = field(default_factory=Counter)
+    announced: messages.Announced = field(default_factory=dict)
 
 
 class PluginContext:
@@ -96,6 +100,11 @@ class PluginContext:
     def db(self) -> GuardedSession:
         """The guarded ORM session."""
         return GuardedSession(self._opened.scope.connection, self._opened.scope.tenant_id)
+
+    @property
+    def closing(self) -> bool:
+        """The merchant switches the plugin off."""
+        return self._opened.state(self._plugin.id) is SwitchState.CLOSING
 
     @property
     def now(self) -> datetime:
@@ -217,6 +226,30 @@ class PluginContext:
         """Let members pay with a kind of reward."""
         rewards.spend(self._opened, self, self._plugin, kind, spends)
 
+    def message(self, kind: str, notices: Sequence[Notice]) -> None:
+        """Buffer what members are told until the call has succeeded."""
+        for one, message in messages.announce(self._opened, self, self._plugin, kind, notices).items():
+            self._pending.announced.setdefault(one, message)
+
+    @property
+    def message_kinds(self) -> Sequence[KnownKind]:
+        """What the plugins of the store say to members."""
+        return messages.known(self._opened)
+
+    def consenting(self, members: Collection[int], purposes: Collection[str]) -> Mapping[int, datetime]:
+        """Who agrees now to any of some purposes."""
+        return consents.agreeing(self._opened.scope, members, purposes)
+
+    def events(self, positions: Collection[int]) -> list[Event]:
+        """Events of the log once more."""
+        scope, catalogue = self._opened.scope, self._opened.platform.catalogue
+        found, _ = log.read_at(scope, catalogue, sorted(positions), catalogue.classes)
+        return log.moved(found, members.moved(scope, log.concerned(found)))
+
+    def external_ids(self, members: Collection[int]) -> Mapping[int, str]:
+        """What the shop calls members."""
+        return external_ids(self._opened.scope, members)
+
     def find_member(self, external_id: str) -> int | None:
         """The member whom the shop calls so."""
         try:
@@ -242,7 +275,9 @@ class PluginContext:
         log.send(self._opened.scope, emitted)
 
     def take(self) -> list[Emitted]:
-        """Write pending objects and timers, note what budgets are owed, and hand over what was emitted."""
+        """Deliver messages, write objects and timers, note what budgets are owed, hand over what was emitted."""
+        if self._pending.announced:
+            messages.deliver(self._opened, self, self._pending.announced)
         for context in (self, *self._peers.values()):
             if "db" in context.__dict__:
                 context.db.finish()
@@ -269,14 +304,19 @@ class PluginContext:
     def undoable(self) -> Iterator[None]:
         """Call into peers so that an exception undoes their part only, in the database and of what is pending."""
         pending = self._pending
-        before = list(pending.emitted), dict(pending.changes.wanted), Counter(pending.owed)
+        before = (
+            list(pending.emitted),
+            dict(pending.changes.wanted),
+            Counter(pending.owed),
+            dict(pending.announced),
+        )
         self._flush()
         try:
             with self._opened.scope.plugin_call():
                 yield
                 self._flush()
         except BaseException:
-            pending.emitted, pending.changes.wanted, pending.owed = before
+            pending.emitted, pending.changes.wanted, pending.owed, pending.announced = before
             for context in self._peers.values():
                 if context is not self:
                     context.__dict__.pop("db", None)  # it holds objects whose rows are gone

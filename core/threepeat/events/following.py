@@ -287,7 +287,7 @@ def _outcomes(opened: OpenTenant, one: Followed, row: Row[Any], known: _Known) -
 
 def _fate(opened: OpenTenant, plugin: Installed, one: Followed, row: Row[Any], known: _Known) -> Fate | None:
     """How an event stands with a tactic that shows no trace of it; None if it never came before it."""
-    handlers = [reaction for reaction in plugin.reactions if reaction.event.type == one.type]
+    handlers = [reaction for reaction in plugin.reactions if reaction.takes(one.type)]
     state, cursor = opened.state(plugin.id), known.cursors.get(plugin.id)
     before = plugin.id in known.since and one.received_at < known.since[plugin.id]
     if not handlers or one.erased or state is SwitchState.OFF or cursor is None or before:

@@ -41,6 +41,7 @@ FRESH = plain(members.FRESH)
 UNMAKE = plain(members.UNMAKE)
 BURIED = plain(tombstones.BURIED)
 RECORD_CONSENTS = plain(consents.RECORD)
+LOCK_MEMBERS = plain(members.LOCK)
 # Every item gets its position on the assumption that all are new; the unique key on (tenant, source, id)
 # tells whether they were, and the caller undoes the statement if not.
 APPEND = """
@@ -161,6 +162,7 @@ class _Batch:
             items = _living(items, found)
             if not items:
                 return
+            await _hold_consenting(self.connection, self.tenant_id, items, found)
             appended = await _append(self.connection, self.tenant_id, items, found)
             if not appended:
                 # Some keys were taken. The stream row is ours now, so nobody else can take one in between.
@@ -252,6 +254,15 @@ async def _append(connection: AsyncConnection[Any], tenant_id: int, items: Seque
         item.position = base + number
     await connection.execute(WAKE, (tenant_id,))
     return True
+
+
+async def _hold_consenting(
+    connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], found: Found
+) -> None:
+    """Wait until nobody acts any more on what these members said before; members are locked before the stream."""
+    concerned = {found.members[item.subject] for item in items if item.type == ConsentChanged.type}
+    if concerned:
+        await connection.execute(LOCK_MEMBERS, {"tenant": tenant_id, "members": sorted(filter(None, concerned))})
 
 
 async def _record_consents(

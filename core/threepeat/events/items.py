@@ -10,6 +10,7 @@ from threepeat.sdk.errors import PluginError
 
 ITEM_ID = re.compile(r"[A-Za-z0-9_-]{1,80}")
 MAX_REVISION = 2**63 - 1
+MAX_SHOWN = 2000
 
 
 def require_answer(declared: CollectionOf[Any], given: Any, asked: Query) -> None:
@@ -74,6 +75,17 @@ def require_verdict(given: Any) -> None:
         raise PluginError(f"a change answers {type(given).__name__} instead of whether it was made")
 
 
+def require_shown(given: Any) -> None:
+    """See that what is shown once is texts by heading that a page can hold.
+
+    Raises:
+        PluginError: It is not.
+    """
+    texts = isinstance(given, Mapping) and all(isinstance(one, str) for pair in given.items() for one in pair)
+    if not texts or sum(len(str(one).encode()) for pair in given.items() for one in pair) > MAX_SHOWN:
+        raise PluginError(f"what is shown once must be texts by heading, at most {MAX_SHOWN} bytes in all")
+
+
 def require_later(item: Item[Any], before: Item[Any]) -> None:
     """See that a change was counted.
 
@@ -98,7 +110,7 @@ def _faults(declared: CollectionOf[Any], item: Any) -> Sequence[tuple[bool, str]
         ),
         (not isinstance(item.title, str) or not item.title, "has no title"),
         (
-            not isinstance(changed_at, datetime) or changed_at.utcoffset() is None,
+            changed_at is not None and (not isinstance(changed_at, datetime) or changed_at.utcoffset() is None),
             "has no instant with a time zone at which it was changed",
         ),
         (

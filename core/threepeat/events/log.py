@@ -1,6 +1,6 @@
 """Reads the log for handlers, and appends what plugins emit."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,6 +137,27 @@ def read_at(
 ) -> tuple[list[Event], list[Unreadable]]:
     """Events at given positions, as far as they are of the wanted types and not erased, in log order."""
     return _decoded(catalogue, scope.run(READ_AT, positions=list(positions), types=sorted(types)))
+
+
+def concerned(events: Iterable[Event]) -> set[int]:
+    """The members of some events."""
+    found = (event.envelope.member for event in events if event.envelope is not None)
+    return {member for member in found if member is not None}
+
+
+def moved(events: Sequence[Event], where: Mapping[int, int | None]) -> list[Event]:
+    """Give merged members' events to whom they turned out to be; leave out whoever is being erased."""
+    if not where:
+        return list(events)
+    kept = []
+    for event in events:
+        member = event.envelope.member if event.envelope is not None else None
+        if member is None or member not in where:
+            kept.append(event)
+        elif (target := where[member]) is not None and event.envelope is not None:
+            event.envelope.member = target
+            kept.append(event)
+    return kept
 
 
 def _decoded(catalogue: Catalogue, rows: Sequence[Any]) -> tuple[list[Event], list[Unreadable]]:

@@ -78,6 +78,8 @@ class _Bid:
     def beside(self, other: "_Bid") -> bool:
         """Whether the two may count together."""
         mine, its = self.reduction, other.reduction
+        if mine.idle or its.idle:
+            return True
         return (mine.stacks_with is None or its.group in mine.stacks_with) and (
             its.stacks_with is None or mine.group in its.stacks_with
         )
@@ -157,7 +159,7 @@ class Prices:
         """Hold all or nothing."""
         with self._asker.undoable():
             for plugin, rule, hold in self._held(holds):
-                if self._opened.state(plugin.id) is not SwitchState.ENABLED:
+                if not self._speaks(plugin, rule):
                     raise Refused(f"{plugin.manifest.title} is not on any more", code="not-offered")
                 if rule.reserve is not None:
                     rule.reserve(self._asker.peer(plugin), hold)
@@ -204,11 +206,17 @@ class Prices:
         found = [
             (plugin, rule)
             for plugin in opened.platform.registry
-            if plugin.price_rules and opened.state(plugin.id) is SwitchState.ENABLED
+            if plugin.price_rules and opened.state(plugin.id) is not SwitchState.OFF
             if plugin.manifest.kind == "service" or (member is not None and opened.gate(plugin.id)(member))
             for rule in plugin.price_rules.values()
+            if self._speaks(plugin, rule)
         ]
         return sorted(found, key=lambda one: one[1].stage)
+
+    def _speaks(self, plugin: Installed, rule: PriceRule) -> bool:
+        """Whether a rule is asked as its plugin stands in the store."""
+        state = self._opened.state(plugin.id)
+        return state is SwitchState.ENABLED or (rule.always and state is SwitchState.CLOSING)
 
     def _bids(self, plugin: Installed, rule: PriceRule, asked: Asked, course: "_Course") -> Iterator[_Bid]:
         """What a rule says.
@@ -271,7 +279,7 @@ class _Course:
         lines = _lines(one, self.left)
         amount = min(one.amount, self.room, sum(self.left[line] for line in lines))
         shipping = min(one.shipping, self.shipping)
-        if not (amount or shipping or one.gifts):
+        if not (amount or shipping or one.gifts or one.reserves):
             return False
         shares = {
             line: share

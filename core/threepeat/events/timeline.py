@@ -235,7 +235,7 @@ def _waiting(opened: OpenTenant, cursors: Mapping[str, int], row: Row[Any]) -> l
         for plugin in opened.platform.registry
         if opened.state(plugin.id) is not SwitchState.OFF
         and cursors.get(plugin.id, row.position) < row.position
-        and any(one.event.type == row.type for one in plugin.reactions)
+        and any(one.takes(row.type) for one in plugin.reactions)
     ]
 
 

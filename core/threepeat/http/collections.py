@@ -1,6 +1,7 @@
 """`/v1/plugins`: what the merchant's server manages in the plugins of its store."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Annotated, Any, Generic, Literal, TypeVar
 
@@ -21,6 +22,12 @@ from threepeat.sdk.collections import CollectionOf, Item
 router = APIRouter(prefix="/v1/plugins", tags=["collections"], dependencies=[Depends(bearer)])
 
 PAGE = 50
+MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}
+"""What a file is, by its kind."""
+FILES: Mapping[str, Any] = {
+    "csv": {"text/csv": {"schema": {"type": "string"}}},
+    "json": {"application/json": {"schema": {"type": "object"}}},
+}
 
 V = TypeVar("V")
 
@@ -63,8 +70,12 @@ class ItemView(BaseModel, Generic[V]):
     state: str
     values: V
     revision: int = Field(description="Name it when you change the item.")
-    changed_at: datetime
+    changed_at: datetime | None
     figures: dict[str, int | str] = Field(description="What is known of it besides.")
+    once: dict[str, str] = Field(
+        default_factory=dict,
+        description="Shown this once, such as a new secret. Nothing keeps it: a repeated request has none.",
+    )
     editable: bool = Field(description="Whether it can be saved now.")
     actions: list[str] = Field(description="The steps that can be taken now.")
 
@@ -151,7 +162,7 @@ def mount(into: APIRouter, plugin: Installed) -> None:
                 summary=str(declared.download.title),
                 tags=[plugin.id],
                 response_class=Response,
-                responses={200: {"content": {"text/csv": {"schema": {"type": "string"}}}}},
+                responses={200: {"content": FILES[declared.download.kind]}},
                 operation_id=f"{plugin.id}_{declared.name}_file",
             )
 
@@ -205,12 +216,11 @@ def _create(plugin: Installed, declared: CollectionOf[Any]) -> Callable[..., Res
         def work(call: Call) -> Response:
             asked = {"create": f"{plugin.id}/{declared.name}", "values": _plain(wanted.values)}
 
-            def make() -> BaseModel:
-                opened, by = _opened(call), call.caller.principal
-                item = collections.create(opened, plugin.id, declared.name, wanted.values, by=by)
-                return _view(collections.managed(opened, plugin.id, declared.name), item)
+            def make(opened: OpenTenant) -> Item[Any]:
+                by = call.caller.principal
+                return collections.create(opened, plugin.id, declared.name, wanted.values, by=by)
 
-            return once(call, key, asked, make)
+            return _once(call, key, asked, plugin, declared, make)
 
         return door.manage(request, work)
 
@@ -244,13 +254,11 @@ def _act(plugin: Installed, declared: CollectionOf[Any], action: str) -> Callabl
         def work(call: Call) -> Response:
             place = f"{plugin.id}/{declared.name}/{item}/{action}"
 
-            def make() -> BaseModel:
-                opened, by = _opened(call), call.caller.principal
-                revision = wanted.revision
-                done = collections.act(opened, plugin.id, declared.name, item, action, revision=revision, by=by)
-                return _view(collections.managed(opened, plugin.id, declared.name), done)
+            def make(opened: OpenTenant) -> Item[Any]:
+                revision, by = wanted.revision, call.caller.principal
+                return collections.act(opened, plugin.id, declared.name, item, action, revision=revision, by=by)
 
-            return once(call, key, {"act": place, "revision": wanted.revision}, make)
+            return _once(call, key, {"act": place, "revision": wanted.revision}, plugin, declared, make)
 
         return door.manage(request, work)
 
@@ -265,22 +273,45 @@ def _download(plugin: Installed, declared: CollectionOf[Any]) -> Callable[..., R
 
         def work(call: Call) -> Response:
             by = call.caller.principal
-            return file(collections.download(_opened(call), plugin.id, declared.name, item, by=by), item)
+            return file(declared, collections.download(_opened(call), plugin.id, declared.name, item, by=by), item)
 
         return door.manage(request, work)
 
-    endpoint.__doc__ = "The item's file as CSV in UTF-8. That it was taken stands in the audit trail."
+    said = "JSON" if declared.download is not None and declared.download.kind == "json" else "CSV in UTF-8"
+    endpoint.__doc__ = f"The item's file as {said}. That it was taken stands in the audit trail."
     return endpoint
 
 
-def file(content: bytes, name: str) -> Response:
-    """A CSV file as a browser keeps it; nobody else does."""
-    headers = {"Content-Disposition": f'attachment; filename="{name}.csv"', "Cache-Control": "no-store"}
-    return Response(content, media_type="text/csv; charset=utf-8", headers=headers)
+def file(declared: CollectionOf[Any], content: bytes, name: str) -> Response:
+    """An item's file as a browser keeps it; nobody else does."""
+    kind = declared.download.kind if declared.download is not None else "csv"
+    headers = {"Content-Disposition": f'attachment; filename="{name}.{kind}"', "Cache-Control": "no-store"}
+    return Response(content, media_type=MEDIA[kind], headers=headers)
 
 
 def _opened(call: Call) -> OpenTenant:
     return call.platform.inside(call.scope, call.tenant)
+
+
+def _once(
+    call: Call,
+    key: str | None,
+    asked: Mapping[str, Any],
+    plugin: Installed,
+    declared: CollectionOf[Any],
+    make: Callable[[OpenTenant], Item[Any]],
+) -> Response:
+    """Do it once per idempotency key; what is kept for a repeat is without what is shown once."""
+    made: list[tuple[Managed, Item[Any]]] = []
+
+    def work() -> BaseModel:
+        opened = _opened(call)
+        item = make(opened)
+        made.append((collections.managed(opened, plugin.id, declared.name), item))
+        return _view(made[0][0], replace(item, once={}))
+
+    answer = once(call, key, asked, work)
+    return _answer(_view(*made[0])) if made and made[0][1].once else answer
 
 
 def _plain(values: BaseModel) -> str:
@@ -306,6 +337,7 @@ def _view(found: Managed, item: Item[Any]) -> ItemView[Any]:
         revision=item.revision,
         changed_at=item.changed_at,
         figures=dict(item.figures),
+        once=dict(item.once),
         editable=found.editable(item),
         actions=[step.name for step in found.actions(item)],
     )

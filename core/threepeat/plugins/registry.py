@@ -22,6 +22,7 @@ from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import CATALOGUE, PLUGIN, SHARED, Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.messages import MessageKind
 from threepeat.sdk.metrics import Metric
 from threepeat.sdk.plugin import PROJECT, Plugin
 from threepeat.sdk.pricing import PriceRule
@@ -32,6 +33,9 @@ from threepeat.sdk.timers import Outbound, Schedule, Timer
 
 GROUP = "threepeat.plugins"
 HOOKS = tuple(name for name in vars(Plugin) if hasattr(getattr(Plugin, name), f"{PROJECT}_spec"))
+
+Chosen = frozenset[tuple[str, int, frozenset[str]]]
+"""The types that reactions to any type want in a store, each with its plugin and its place in it."""
 
 log = structlog.get_logger(__name__)
 
@@ -60,6 +64,7 @@ class Installed:
     multipliers: tuple[Multiplier, ...]
     rewards: Mapping[str, Reward]
     price_rules: Mapping[str, PriceRule]
+    message_kinds: Mapping[str, MessageKind]
     routes: tuple[Route, ...]
     provides: tuple[Provided, ...]
     collections: Mapping[str, CollectionOf[Any]]
@@ -96,6 +101,13 @@ class Registry:
     def __init__(self, installed: Iterable[Installed], quarantined: Iterable[Quarantined] = ()) -> None:
         self._installed = {plugin.id: plugin for plugin in installed}
         self._quarantined = {plugin.id: plugin for plugin in quarantined}
+        self.choosing = [
+            (plugin, number, reaction.wanted)
+            for plugin in self._installed.values()
+            for number, reaction in enumerate(plugin.reactions)
+            if reaction.wanted is not None
+        ]
+        """The reactions to types that each store chooses, each with its plugin and its place in it."""
         self.table = lru_cache(maxsize=4096)(self._table)
 
     @classmethod
@@ -181,20 +193,23 @@ class Registry:
         plugin = self._installed.get(name.partition(".")[0])
         return (plugin, plugin.facts[name]) if plugin is not None and name in plugin.facts else None
 
-    def _table(self, enabled: frozenset[str]) -> Table:
+    def _table(self, enabled: frozenset[str], chosen: Chosen = frozenset()) -> Table:
+        """Who handles what.
+
+        Args:
+            enabled: The plugins that are on.
+            chosen: What `wanted` answered in a store, by plugin and place.
+        """
+        types = {(plugin, number): wanted for plugin, number, wanted in chosen}
+        known = self.events()
         handlers: dict[str, list[Handler]] = {}
         for plugin in self._installed.values():
             if plugin.id in enabled:
-                for number, reaction in enumerate(plugin.reactions):
-                    handlers.setdefault(plugin.id, []).append(
-                        Handler(
-                            plugin.id,
-                            number,
-                            reaction.event,
-                            reaction.handler,
-                            reaction.always,
-                            reaction.unread,
-                        )
+                for number, one in enumerate(plugin.reactions):
+                    wanted = sorted(types.get((plugin.id, number), ()))
+                    events = [known[name] for name in wanted if name in known] if one.wanted else [one.event]
+                    handlers.setdefault(plugin.id, []).extend(
+                        Handler(plugin.id, number, event, one.handler, one.always, one.unread) for event in events
                     )
         return Table({name: tuple(found) for name, found in handlers.items()})
 
@@ -284,6 +299,7 @@ def _collect(plugin: Plugin[Any], dist: Distribution | None) -> Installed:
         multipliers=_records(plugin, "multipliers", Multiplier),
         rewards=_owned(plugin, "rewards", Reward, "kind"),
         price_rules=_named(plugin, "price_rules", PriceRule),
+        message_kinds=_named(plugin, "message_kinds", MessageKind),
         routes=routes,
         provides=_records(plugin, "provides", Provided),
         collections=_collections(plugin),

@@ -16,7 +16,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 
 from threepeat.plugins.registry import Installed
-from threepeat.sdk.wording import Value, Wording, said
+from threepeat.sdk.wording import Spoken, Value, Wording, said
 
 FILE = "LC_MESSAGES/messages.po"
 LOCALE = re.compile(r"[A-Za-z]{2,3}(?:[-_][A-Za-z0-9]{2,8}){0,3}")
@@ -56,9 +56,10 @@ def translate(plugin: Installed, text: str, locale: str) -> str:
 
 def lookup(plugin: Installed, text: str, locale: str) -> str | None:
     """What a plugin says, in a language; None where the catalogue has nothing that can be used."""
-    if not text or not LOCALE.fullmatch(locale):
-        return None
-    catalogue = _catalogue(plugin.package, locale)  # type: ignore[arg-type] # every folder can be hashed
+    if isinstance(text, Spoken):
+        return titled(text.titles, locale)
+    fits = text and LOCALE.fullmatch(locale)
+    catalogue = _catalogue(plugin.package, locale) if fits else None  # type: ignore[arg-type] # every folder can be hashed
     if catalogue is None:
         return None
     try:

@@ -7,6 +7,7 @@ from threepeat.sdk.collections import (
     Download,
     Item,
     ItemModel,
+    Once,
     Query,
     action,
     collection,
@@ -16,6 +17,7 @@ from threepeat.sdk.context import Context, Sql, Store
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.facts import AsOf, Fact, Multiplier, fact, multiplier
 from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.messages import KnownKind, Message, MessageKind, Messages, Notice, message_kind
 from threepeat.sdk.metrics import Funnel, Metric, Period, Series, Stat, Table, metric
 from threepeat.sdk.orders import Orders, OrderSummary
 from threepeat.sdk.plugin import Plugin, hookimpl
@@ -47,8 +49,10 @@ from threepeat.sdk.records import (
     get,
     post,
     provide_checkout,
+    provide_messages,
     provide_orders,
     when,
+    when_any,
 )
 from threepeat.sdk.rewards import (
     Grant,
@@ -75,7 +79,7 @@ from threepeat.sdk.timers import (
     schedule,
     timer,
 )
-from threepeat.sdk.wording import Amount, Wording, _, ngettext
+from threepeat.sdk.wording import Amount, Spoken, Wording, _, ngettext
 
 __all__ = [
     "Action",
@@ -105,11 +109,17 @@ __all__ = [
     "Invariant",
     "Item",
     "ItemModel",
+    "KnownKind",
     "LeftOut",
     "Manifest",
+    "Message",
+    "MessageKind",
+    "Messages",
     "Metric",
     "Multiplier",
+    "Notice",
     "Occurrence",
+    "Once",
     "OrderSummary",
     "Orders",
     "Outbound",
@@ -137,6 +147,7 @@ __all__ = [
     "SecretStr",
     "Series",
     "Spend",
+    "Spoken",
     "Sql",
     "Stage",
     "Stat",
@@ -152,6 +163,7 @@ __all__ = [
     "fact",
     "get",
     "hookimpl",
+    "message_kind",
     "metric",
     "multiplier",
     "ngettext",
@@ -159,10 +171,12 @@ __all__ = [
     "post",
     "price_rule",
     "provide_checkout",
+    "provide_messages",
     "provide_orders",
     "reward",
     "schedule",
     "shown",
     "timer",
     "when",
+    "when_any",
 ]

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeVar
 
 from pydantic import BaseModel, ConfigDict
 
@@ -64,7 +64,9 @@ class Item(Generic[M]):
         values: What the form holds.
         revision: Counts the changes; a save names the revision that it read.
         title: What the list calls it.
+        changed_at: None of what is as it came and nobody has changed.
         figures: What is known besides, by heading, such as how many are left.
+        once: Core fills it, from `Once`.
     """
 
     id: str
@@ -72,8 +74,24 @@ class Item(Generic[M]):
     values: M
     revision: int
     title: str
-    changed_at: datetime
+    changed_at: datetime | None
     figures: Mapping[str, int | str] = field(default_factory=dict)
+    once: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Once:
+    """An answer of `create` or of an action with texts that whoever asked is shown this once.
+
+    Nothing keeps them: neither the audit trail nor the stored answer to an `Idempotency-Key`.
+
+    Attributes:
+        id: The item's id.
+        shown: The texts by heading, such as a secret that was just made; at most 2,000 bytes in all.
+    """
+
+    id: str
+    shown: Mapping[str, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +99,7 @@ class Action:
     """A step that a merchant takes with an item. Build it with `action`."""
 
     name: str
-    handler: Callable[[Any, str, int], bool]
+    handler: Callable[[Any, str, int], bool | Once]
     title: str
     states: frozenset[str]
     confirm: str
@@ -90,7 +108,7 @@ class Action:
 
 def action(
     name: str,
-    handler: Callable[[Any, str, int], bool],
+    handler: Callable[[Any, str, int], bool | Once],
     *,
     title: str,
     states: Collection[str],
@@ -103,7 +121,7 @@ def action(
         name: Short identifier, unique in the collection.
         handler: Takes a context, the item's id and the revision that the merchant saw. It makes the step by one
             conditional write (`UPDATE … WHERE id = :id AND revision = :revision AND state = …`) and returns
-            whether it was made. Raises `Refused` if the rules are against it.
+            whether it was made, or a `Once`. Raises `Refused` if the rules are against it.
         title: What its button says.
         states: The states in which it can be taken.
         confirm: What the merchant is asked first, if it cannot be taken back.
@@ -120,22 +138,31 @@ Rows = Sequence[Sequence[int | str]]
 class Download:
     """A file of an item. Build it with `download`."""
 
-    handler: Callable[[Any, str], Rows]
+    handler: Callable[[Any, str], Rows | Mapping[str, Any]]
     title: str
     states: frozenset[str]
+    kind: Literal["csv", "json"] = "csv"
 
 
-def download(handler: Callable[[Any, str], Rows], *, title: str, states: Collection[str]) -> Download:
-    """A file of an item, such as a batch's codes; core writes it as CSV.
+def download(
+    handler: Callable[[Any, str], Rows | Mapping[str, Any]],
+    *,
+    title: str,
+    states: Collection[str],
+    kind: Literal["csv", "json"] = "csv",
+) -> Download:
+    """A file of an item, such as a batch's codes.
 
     Who takes it stands in the audit trail, and needs the right to change things: it may be worth money.
 
     Args:
-        handler: Takes a context and the item's id, reads only, and returns the lines, the headings first.
+        handler: Takes a context and the item's id, reads only, and returns the lines, the headings first; for
+            `json` an object of JSON values.
         title: What its button says.
         states: The states in which it can be had.
+        kind: Whether core writes lines as CSV or an object as JSON.
     """
-    return Download(handler, title, frozenset(states))
+    return Download(handler, title, frozenset(states), kind)
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +178,7 @@ class CollectionOf(Generic[M]):
     editable: frozenset[str]
     find: Callable[[Any, Query], Sequence[Item[M]]]
     read: Callable[[Any, str], Item[M] | None]
-    create: Callable[[Any, M], str] | None
+    create: Callable[[Any, M], str | Once] | None
     update: Callable[[Any, str, int, M], bool] | None
     actions: Mapping[str, Action]
     download: Download | None = None
@@ -168,7 +195,7 @@ def collection(
     editable: Collection[str] = (),
     find: Callable[[Any, Query], Sequence[Item[M]]],
     read: Callable[[Any, str], Item[M] | None],
-    create: Callable[[Any, M], str] | None = None,
+    create: Callable[[Any, M], str | Once] | None = None,
     update: Callable[[Any, str, int, M], bool] | None = None,
     actions: Sequence[Action] = (),
     download: Download | None = None,
@@ -187,7 +214,8 @@ def collection(
         editable: The states in which the form can be saved; none without `update`.
         find: Answers a list, in an order that is stable and ends with the id.
         read: Answers one item, or None.
-        create: Makes one and returns its id. None if merchants make none, such as what members redeemed.
+        create: Makes one and returns its id or a `Once`. None if merchants make none, such as what members
+            redeemed.
         update: Saves the form by one conditional write on the revision and returns whether it was saved. None if
             nobody changes one.
         actions: The steps that can be taken.

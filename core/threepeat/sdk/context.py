@@ -14,6 +14,7 @@ from structlog.typing import FilteringBoundLogger
 from threepeat.sdk.audience import Audience
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import AsOf
+from threepeat.sdk.messages import KnownKind, Notice
 from threepeat.sdk.orders import Orders
 from threepeat.sdk.pricing import Pricing
 from threepeat.sdk.rewards import Grant, Granted, Revocation, Spend
@@ -56,7 +57,8 @@ class Sql(Protocol):
         """Run `sql/{name}.sql`.
 
         `:tenant` is bound already. Lists become arrays; cast them in SQL (`:members::bigint[]`). Besides its
-        own tables a statement may read `core.event` (tenant_id, position, type, member_id, occurred_at, data).
+        own tables a statement may read `core.event` (tenant_id, position, type, member_id, occurred_at,
+        received_at, data).
 
         Returns:
             The rows, or an empty sequence for a statement that returns none.
@@ -97,6 +99,11 @@ class Context(Protocol[S_co]):
     @property
     def sql(self) -> Sql:
         """The plugin's own statements, for whole batches."""
+        ...
+
+    @property
+    def closing(self) -> bool:
+        """The merchant switches this plugin off: what was promised is kept, and nothing new is."""
         ...
 
     @property
@@ -253,6 +260,50 @@ class Context(Protocol[S_co]):
             Refused: A member has too little (the code is `not-enough`), the store does not have this kind at
                 the moment (`not-offered`), or a reference stands for another payment (`reference-taken`).
             PluginError: Nobody keeps this kind, or it cannot be spent.
+        """
+        ...
+
+    def message(self, kind: str, notices: Sequence[Notice]) -> None:
+        """Tell members something; where the store has no message service it does nothing.
+
+        The service takes it at the end of this call, in the same transaction and savepoint, and decides when and
+        how each member reads it, or keeps it with the reason why not. The same kind, cause and member is the same
+        message, for ever. Whom a tactic's comparison group holds gets no marketing of that tactic.
+
+        Args:
+            kind: One of the plugin's `message_kinds`.
+            notices: What to say to whom.
+
+        Raises:
+            PluginError: No such kind is declared, or a notice does not fit it.
+        """
+        ...
+
+    @property
+    def message_kinds(self) -> Sequence[KnownKind]:
+        """What the plugins that are on in this store say to members, for whoever brings it."""
+        ...
+
+    def consenting(self, members: Collection[int], purposes: Collection[str]) -> Mapping[int, datetime]:
+        """Who agrees now to what members are asked, and since which statement of theirs.
+
+        The latest statement about any of the purposes counts; whoever said nothing does not agree. Of the members
+        whom a reaction or a deadline is about, no statement comes in between this call and the commit.
+        """
+        ...
+
+    def events(self, positions: Collection[int]) -> list[Event]:
+        """Events of the log once more, by position, in log order.
+
+        Each is about the member that its own turned out to be. What is erased, is about somebody who is being
+        erased, or no longer fits its class is absent.
+        """
+        ...
+
+    def external_ids(self, members: Collection[int]) -> Mapping[int, str]:
+        """What the shop calls members, by member; of several names the one that was linked first.
+
+        Who was merged is called as the member that they turned out to be; who is being erased is absent.
         """
         ...
 

@@ -13,9 +13,11 @@ class Refused(Exception):  # noqa: N818 - a business answer, not a programming e
     Args:
         reason: One sentence for the reader, in plain words.
         code: A short stable identifier, such as `not-enough-points`.
+        field: Of a collection's form, the field that is wrong; its page shows the reason there.
     """
 
-    def __init__(self, reason: str, *, code: str = "refused") -> None:
+    def __init__(self, reason: str, *, code: str = "refused", field: str = "") -> None:
         super().__init__(reason)
         self.reason = reason
         self.code = code
+        self.field = field

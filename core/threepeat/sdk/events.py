@@ -7,7 +7,8 @@ with an ISO 4217 currency; instants carry a time zone.
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, ClassVar, Self
+from functools import lru_cache
+from typing import Annotated, ClassVar, Self, get_args, get_type_hints
 
 import msgspec
 from msgspec import Meta, Struct
@@ -21,6 +22,9 @@ Count = Annotated[int, Meta(ge=1, le=10**9)]
 Purpose = Annotated[str, Meta(min_length=1, max_length=64, pattern=r"^[a-z0-9._-]+\Z")]
 Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]
 Instant = Annotated[datetime, Meta(tz=True)]
+MEMBER = "member"
+MemberId = Annotated[int, MEMBER]
+"""Core's id of another member than the one that the event is about; outside they go by the shop's own ids."""
 
 
 class Sender(StrEnum):
@@ -131,6 +135,19 @@ class Line(Struct, frozen=True, kw_only=True, gc=False):
     category: Text = ""
 
 
+@lru_cache(maxsize=1024)
+def member_fields(kind: type[Event]) -> frozenset[str]:
+    """The fields of a class that hold a `MemberId`, or several."""
+    hints = get_type_hints(kind, include_extras=True)
+    return frozenset(name for name, hint in hints.items() if _holds_member(hint))
+
+
+def _holds_member(hint: object) -> bool:
+    if MEMBER in getattr(hint, "__metadata__", ()):
+        return True
+    return any(map(_holds_member, get_args(hint)))
+
+
 class OrderEvent(Event, frozen=True, kw_only=True):
     """Base of the events that name an order."""
 
@@ -194,6 +211,17 @@ class OrderRefunded(Event, frozen=True, kw_only=True):
     order_id: Id | None = None
     lines: Annotated[list[Line], Meta(max_length=1000)] = []
     reservation_id: Id | None = None
+
+
+class RefundFailed(OrderEvent, frozen=True, kw_only=True):
+    """Money that was asked back for an order could not be paid back.
+
+    `refund_id` is the shop's name of the attempt, if it has one; `reason` is for people.
+    """
+
+    type: ClassVar[str] = "refund.failed"
+    refund_id: Id | None = None
+    reason: Text = ""
 
 
 class VisitMade(Event, frozen=True, kw_only=True):
@@ -396,7 +424,8 @@ class ProductUpdated(Event, frozen=True, kw_only=True):
 class RefundRequested(Event, frozen=True, kw_only=True):
     """Money is to go back to the member: what it was paid for cannot be had any more.
 
-    Whoever took the money pays it back and reports `order.refunded`. `reason` is a short stable identifier.
+    Whoever took the money pays it back and reports `order.refunded`, or `refund.failed` if that is not possible.
+    `reason` is a short stable identifier.
     """
 
     type: ClassVar[str] = "refund.requested"
@@ -415,6 +444,7 @@ CATALOGUE: tuple[type[Event], ...] = (
     OrderCompleted,
     OrderCancelled,
     OrderRefunded,
+    RefundFailed,
     VisitMade,
     AppointmentBooked,
     AppointmentAttended,

@@ -10,6 +10,7 @@ from threepeat.sdk.context import Context
 from threepeat.sdk.events import Event
 from threepeat.sdk.facts import Fact, Multiplier
 from threepeat.sdk.manifest import Manifest
+from threepeat.sdk.messages import MessageKind
 from threepeat.sdk.metrics import Metric
 from threepeat.sdk.pricing import PriceRule
 from threepeat.sdk.records import Invariant, Provided, Reaction, Route
@@ -82,6 +83,11 @@ class Plugin(Generic[S]):
     @hookspec
     def price_rules(self) -> Iterable[PriceRule]:
         """What it takes off prices, as `price_rule(name, stage=…, quote=self.quote)`."""
+        return ()
+
+    @hookspec
+    def message_kinds(self) -> Iterable[MessageKind]:
+        """What it says to members, as `message_kind(name, title=_("…"), text=_("… {points} …"), …)`."""
         return ()
 
     @hookspec

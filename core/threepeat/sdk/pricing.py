@@ -118,6 +118,8 @@ class Reduction:
             whole store's: `activity` and `voucher` mean the same to everybody.
         stacks_with: The groups beside which it may stand; None is all, also those without a group.
         data: What `reserve`, `confirm` and `release` will need; JSON values.
+        reserves: It counts also if it takes nothing off, so that something is held for the order: a place, a
+            limit. If it asks for nothing off, it stands beside any other reduction, whatever their groups.
     """
 
     title: str
@@ -129,6 +131,12 @@ class Reduction:
     group: str = ""
     stacks_with: Collection[str] | None = None
     data: Mapping[str, Any] | None = None
+    reserves: bool = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether it holds something and asks for nothing off."""
+        return self.reserves and not (self.amount or self.shipping or self.gifts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +160,10 @@ class Hold(Struct, frozen=True, kw_only=True):
         data: What the rule gave with its `Reduction`.
         until: How long it is held for the order; None once it is paid.
         order_id: The shop's order; None before the payment.
+        prices: What each line of the quote comes to after all reductions, by line id.
+        total: What is to be paid for the whole quote.
+        late: It is paid already and is being held again, because its time was over: what cannot be had as it was
+            chosen may be had in another way.
     """
 
     reservation: Id
@@ -165,6 +177,9 @@ class Hold(Struct, frozen=True, kw_only=True):
     data: dict[str, Any]
     until: datetime | None = None
     order_id: str | None = None
+    prices: dict[str, int] = field(default_factory=dict)
+    total: int = 0
+    late: bool = False
 
 
 class Returned(Struct, frozen=True, kw_only=True):
@@ -197,6 +212,7 @@ class PriceRule:
     confirm: HoldHandler | None
     release: HoldHandler | None
     returned: Callable[[Any, Returned], None] | None
+    always: bool = False
 
 
 def price_rule(
@@ -208,6 +224,7 @@ def price_rule(
     confirm: HoldHandler | None = None,
     release: HoldHandler | None = None,
     returned: Callable[[Any, Returned], None] | None = None,
+    always: bool = False,
 ) -> PriceRule:
     """Declare a price rule. Each callable takes a context of this plugin first.
 
@@ -223,6 +240,9 @@ def price_rule(
         confirm: The order was paid: what was held is used. Twice must be the same as once.
         release: The order will not be paid: what was held is free again. Twice must be the same as once.
         returned: Something of the order came back. Twice must be the same as once.
+        always: It is asked and reserved also while the tactic is closing, to keep what was promised, such as a
+            group that somebody has paid for and that others may still fill. `ctx.closing` tells; it then declines
+            whatever would begin something new.
 
     Raises:
         PluginError: The name does not fit, or something can be reserved and not confirmed or released.
@@ -231,7 +251,7 @@ def price_rule(
         raise PluginError(f"the price rule {name!r} must be 1 to 64 small letters, digits and _")
     if len({reserve is None, confirm is None, release is None}) != 1:
         raise PluginError(f"the price rule {name!r}: give reserve, confirm and release together")
-    return PriceRule(name, stage, quote, reserve, confirm, release, returned)
+    return PriceRule(name, stage, quote, reserve, confirm, release, returned, always)
 
 
 class Applied(Struct, frozen=True, kw_only=True):

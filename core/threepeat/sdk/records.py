@@ -9,6 +9,7 @@ from msgspec import structs
 from threepeat.sdk.context import Context
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
+from threepeat.sdk.messages import Messages
 from threepeat.sdk.orders import Orders
 from threepeat.sdk.pricing import Checkout
 
@@ -17,12 +18,17 @@ E = TypeVar("E", bound=Event)
 
 @dataclass(frozen=True, slots=True)
 class Reaction:
-    """A handler for an event class. Build it with `when`."""
+    """A handler for an event class, or for any of them. Build it with `when` or `when_any`."""
 
     event: type[Event]
     handler: Callable[[Context[Any], list[Any]], None]
     always: bool
     unread: frozenset[str]
+    wanted: Callable[[Context[Any]], Collection[str] | None] | None = None
+
+    def takes(self, kind: str) -> bool:
+        """Whether it may be handed events of a type."""
+        return self.wanted is not None or self.event.type == kind
 
 
 def when(
@@ -53,6 +59,24 @@ def when(
         if name not in defaults:
             raise PluginError(f"unread={name!r}: {event.__name__} has no such field with a default")
     return Reaction(event, handler, always, frozenset(unread))
+
+
+def when_any(
+    handler: Callable[[Context[Any], list[Event]], None],
+    *,
+    wanted: Callable[[Context[Any]], Collection[str] | None],
+    always: bool = False,
+) -> Reaction:
+    """React to events of types that each store chooses, other plugins' too.
+
+    Args:
+        handler: As with `when`; it takes events of every class that is wanted.
+        wanted: Takes a context and returns the types that the store wants now, None for all there are. It is
+            asked before each batch of the log, so it has to be quick, and writes nothing. Types that nobody wants
+            are not even read.
+        always: As with `when`.
+    """
+    return Reaction(Event, handler, always, frozenset(), wanted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +129,11 @@ def provide_checkout(factory: Callable[[Context[Any]], Checkout]) -> Provided:
     return Provided(Checkout, factory)
 
 
+def provide_messages(factory: Callable[[Context[Any]], Messages]) -> Provided:
+    """Be the one who brings what plugins say with `ctx.message` to members."""
+    return Provided(Messages, factory)
+
+
 @dataclass(frozen=True, slots=True)
 class Invariant:
     """A promise about stored data that `threepeat verify` checks for each tenant.
@@ -112,7 +141,8 @@ class Invariant:
     Attributes:
         name: Short identifier, unique in the plugin.
         promise: The sentence that the query holds the data to.
-        sql: Name of a file in the plugin's `sql/` folder; each row it returns is a violation.
+        sql: Name of a file in the plugin's `sql/` folder; each row it returns is a violation. Besides what every
+            statement may read it may look at `core.timer` (tenant_id, plugin, kind, name, key).
     """
 
     name: str

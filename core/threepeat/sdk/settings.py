@@ -10,7 +10,10 @@ from pydantic import BaseModel, ConfigDict, SecretStr
 if TYPE_CHECKING:
     from threepeat.sdk.context import Store
 
-__all__ = ["PluginSettings", "SecretStr", "shown"]
+__all__ = ["EVENT_TYPES", "PluginSettings", "SecretStr", "shown"]
+
+EVENT_TYPES = "core.events"
+"""For `shown(items=…)`: every type of event that the installation knows."""
 
 FieldUnit = Literal["", "money", "percent", "days", "hours", "minutes", "points", "times", "factor"]
 
@@ -34,7 +37,9 @@ def shown(
         choices: What each value of an `Enum` or a `Literal` is called: `{Kind.DAILY: _("Every day")}`. A value
             that is not named is called by itself.
         placeholder: What stands in an empty field, as an example.
-        items: A kind of reward of which a store has several; the text is chosen from their ids.
+        items: What the text, or each of a list of texts, is chosen from: a kind of reward of which a store has
+            several, by their ids; `plugin/collection` of the plugin's own, by the ids of its items; or
+            `EVENT_TYPES`, which in a collection is checked, too.
     """
     titles = {choice_key(value): title for value, title in (choices or {}).items()}
     hints = {"group": group, "unit": unit, "long": long, "choices": titles, "placeholder": placeholder}

@@ -1,6 +1,6 @@
 """What happens later: deadlines, local times that come again, and calls to the outside."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from typing import Any, Literal
@@ -157,6 +157,7 @@ class Outbound:
     perform: Callable[[Any, Call], Any]
     done: Callable[[Any, Call, Any], None] | None
     failed: Callable[[Any, Call, str], None] | None
+    prepare: Callable[[Any, Sequence[Call]], Mapping[str, Mapping[str, Any]]] | None = None
 
 
 def outbound(
@@ -165,6 +166,7 @@ def outbound(
     perform: Callable[[Any, Call], Any],
     done: Callable[[Any, Call, Any], None] | None = None,
     failed: Callable[[Any, Call, str], None] | None = None,
+    prepare: Callable[[Any, Sequence[Call]], Mapping[str, Mapping[str, Any]]] | None = None,
 ) -> Outbound:
     """Declare a kind of call to the outside, asked for with `ctx.call(name, key, payload)`.
 
@@ -175,8 +177,12 @@ def outbound(
             from five seconds to a day, for about three days. It runs at least once.
         done: Takes a context, the call and the answer; its writes commit together with the call's removal.
         failed: Takes a context, the call and the last error, once it was given up.
+        prepare: Takes a context and calls that are about to be made, and returns by key the payload that
+            `perform` gets instead of the stored one. Nothing stores it, so it may hold what belongs into no
+            table in plain text, such as a secret; and it is of this moment, not of when the call was asked for.
+            A call that is absent is not made any more and is removed. It reads only.
     """
-    return Outbound(_named(name), perform, done, failed)
+    return Outbound(_named(name), perform, done, failed, prepare)
 
 
 Kind = Literal["timer", "schedule", "call"]

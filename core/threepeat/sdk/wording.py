@@ -74,6 +74,22 @@ class Wording(str):
         return made
 
 
+class Spoken(str):
+    """A text that is there in several languages already, such as another plugin's title; English to the rest.
+
+    Attributes:
+        titles: The text by language; `en` is one of them.
+    """
+
+    titles: Mapping[str, str]
+
+    def __new__(cls, titles: Mapping[str, str]) -> "Spoken":
+        """Keep the text in each language."""
+        made = super().__new__(cls, titles["en"])
+        made.titles = dict(titles)
+        return made
+
+
 def _(template: str, /, **values: Value) -> Wording:
     """Mark a text for translation: `_("Points")`, `_("{name} is sold out", name=item.name)`."""
     return Wording(template, values=values)

@@ -48,6 +48,15 @@ GRANTED = text(f"""
     ) AS latest WHERE granted
 """)  # noqa: S608 - constants
 
+AGREEING = text(f"""
+    SELECT member_id, given_at FROM (
+        SELECT DISTINCT ON (member_id) member_id, granted, given_at FROM core.consent
+        WHERE tenant_id = :tenant AND member_id = ANY(CAST(:members AS bigint[]))
+          AND purpose = ANY(CAST(:purposes AS text[]))
+        ORDER BY member_id, {LATEST}
+    ) AS latest WHERE granted
+""")  # noqa: S608 - constants
+
 
 @dataclass(frozen=True, slots=True)
 class Statement:
@@ -131,6 +140,14 @@ def history(scope: Scope, member_id: int, purpose: str) -> list[Consent]:
 def granted(scope: Scope, member_ids: Collection[int], purpose: str) -> set[int]:
     """Those of some members who agree to a purpose now. Whoever said nothing does not."""
     return {row.member_id for row in scope.run(GRANTED, members=sorted(member_ids), purpose=purpose)}
+
+
+def agreeing(scope: Scope, member_ids: Collection[int], purposes: Collection[str]) -> dict[int, datetime]:
+    """Those of some members whose latest statement about any of some purposes is a yes, and when they gave it."""
+    if not member_ids:
+        return {}
+    rows = scope.run(AGREEING, members=sorted(set(member_ids)), purposes=sorted(purposes))
+    return {row.member_id: row.given_at for row in rows}
 
 
 def _consent(row: Row[Any]) -> Consent:

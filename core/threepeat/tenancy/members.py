@@ -81,6 +81,15 @@ MOVED = text("""
     WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:members AS bigint[]))
       AND (m.merged_into IS NOT NULL OR m.erase_requested_at IS NOT NULL)
 """)
+NAMES = text("""
+    SELECT DISTINCT ON (m.id) m.id AS member_id, i.value
+    FROM core.member m
+    JOIN core.member t ON t.tenant_id = m.tenant_id AND t.id = coalesce(m.merged_into, m.id)
+    JOIN core.identity i ON i.tenant_id = t.tenant_id AND i.member_id = t.id AND i.kind = 'shop'
+    WHERE m.tenant_id = :tenant AND m.id = ANY(CAST(:members AS bigint[]))
+      AND m.erase_requested_at IS NULL AND t.erase_requested_at IS NULL
+    ORDER BY m.id, i.linked_at, i.value
+""")
 CHANGE = text("""
     UPDATE core.member
     SET exempt = coalesce(CAST(:exempt AS boolean), exempt),
@@ -272,6 +281,15 @@ def moved(scope: Scope, member_ids: Collection[int]) -> Mapping[int, int | None]
     if not member_ids:
         return {}
     return {row.id: row.target for row in scope.run(MOVED, members=list(member_ids))}
+
+
+def external_ids(scope: Scope, member_ids: Collection[int]) -> Mapping[int, str]:
+    """What the shop calls some members, by the name that it linked first; who was merged is who they are now.
+
+    Whoever has no name, or is being erased, is absent.
+    """
+    rows = scope.run(NAMES, members=sorted(set(member_ids))) if member_ids else ()
+    return {row.member_id: row.value for row in rows}
 
 
 def lock(scope: Scope, member_ids: Collection[int]) -> None:

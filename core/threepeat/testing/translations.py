@@ -21,8 +21,8 @@ def untranslated(plugin: Installed, locale: str) -> list[str]:
     """Every English text of a plugin that has no translation which can be used.
 
     Looked at are its declarations (manifest, settings and collections with all their fields and states, actions,
-    questions of metrics, titles of facts and rewards) and every call of `_` and `ngettext` in its package. An
-    entry of the catalogue whose translation has a placeholder that its text lacks counts as missing.
+    questions of metrics, messages, titles of facts and rewards) and every `_` and `ngettext` in its package.
+    An entry of the catalogue whose translation has a placeholder that its text lacks counts as missing.
 
     Args:
         locale: Such as `zh_CN`.
@@ -44,6 +44,8 @@ def _declared(plugin: Installed) -> Iterator[str]:
             yield from (action.title, action.confirm)
     for metric in plugin.metrics.values():
         yield metric.question
+    for kind in plugin.message_kinds.values():
+        yield from (kind.title, kind.text, *kind.variables.values())
 
 
 def _fields(kind: Any, above: frozenset[Any] = frozenset()) -> Iterator[str]:

@@ -3,7 +3,8 @@
 import random
 import threading
 import time
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,7 +13,7 @@ from typing import Any
 
 import orjson
 import structlog
-from prometheus_client import Counter
+from prometheus_client import Counter as Metric
 from sqlalchemy import text
 
 from threepeat.database.engine import Scope
@@ -23,9 +24,12 @@ from threepeat.events.context import Cause
 from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.plugins import Installed
+from threepeat.plugins.dispatch import call as call_in
 from threepeat.sdk.timers import Call, GiveUp, Outbound, RetryAfter
 from threepeat.tenancy import members, switches
 from threepeat.tenancy.tenants import Tenant
+from threepeat.worker.share import is_transient
+from threepeat.worker.watch import Watch
 
 PAUSES = tuple(
     timedelta(seconds=seconds) for seconds in (5, 30, 120, 600, 1800, 3600, 10800, 21600, 43200, 86400, 86400)
@@ -33,6 +37,7 @@ PAUSES = tuple(
 """How long to wait after each failed attempt: about three days in all."""
 LEASE = timedelta(seconds=60)
 PER_TENANT = 4
+"""Calls of one tenant that a worker makes at a time."""
 GONE = -1
 """Stands for a member who was erased while the call was made: its outcome concerns nobody."""
 UNSETTLED = "the worker stopped while it made the call"
@@ -66,7 +71,7 @@ GIVEN_UP = text(f"""
 """)  # noqa: S608 - constants
 WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
-CALLS = Counter("threepeat_calls_total", "Calls to the outside, by outcome.", ["plugin", "outcome"])
+CALLS = Metric("threepeat_calls_total", "Calls to the outside, by outcome.", ["plugin", "outcome"])
 
 logger = structlog.get_logger(__name__)
 
@@ -81,6 +86,8 @@ class Claimed:
     call: Call
     created_at: datetime
     deadly: bool
+    given: Mapping[str, Any] | Exception | None = None
+    """What it was prepared with, or why it could not be; None if nobody prepares it."""
 
 
 class StuckError(RuntimeError):
@@ -99,27 +106,31 @@ class Caller:
     def __init__(self, platform: Platform, *, slots: int, deadline: float) -> None:
         self._platform = platform
         self._deadline = deadline
-        self._pool = ThreadPoolExecutor(slots, "threepeat-call")
+        self._pool = ThreadPoolExecutor(max(slots, 1), "threepeat-call")
         self._free = slots
         self._running: dict[int, float] = {}
+        self._of_tenant: Counter[int] = Counter()
         self._lock = threading.Lock()
 
-    @property
-    def free(self) -> int:
-        """How many calls can begin now."""
-        return self._free
+    def free(self, tenant: int) -> int:
+        """How many calls of a tenant can begin now: one whose calls all hang leaves places to the others."""
+        return min(self._free, PER_TENANT - self._of_tenant[tenant])
 
-    def claim(self, opened: OpenTenant, plugins: Sequence[Installed]) -> list[Claimed]:
-        """Take calls of a tenant that are due, as many as can begin at once; its transaction carries the lease."""
+    def claim(self, opened: OpenTenant, plugins: Sequence[Installed], watch: Watch) -> list[Claimed]:
+        """Take calls of a tenant that are due, as many as can begin at once; its transaction carries the lease.
+
+        Raises:
+            DBAPIError: A transient fault of the database.
+        """
         names = [plugin.id for plugin in plugins if plugin.outbounds]
-        if not names or not self._free:
+        most = self.free(opened.tenant.id)
+        if not names or most < 1:
             return []
-        most = min(self._free, PER_TENANT)
         rows = opened.scope.run(
             CLAIM, plugins=names, most=most, lease=LEASE, unsettled=UNSETTLED, now=opened.scope.now
         )
         registry = self._platform.registry
-        return [
+        claimed = [
             Claimed(
                 opened.tenant,
                 registry[row.plugin],
@@ -137,12 +148,14 @@ class Caller:
             )
             for row in rows
         ]
+        return list(_prepared(opened, claimed, watch))
 
     def begin(self, claimed: Sequence[Claimed]) -> None:
         """Make calls, once the transaction that leased them has committed."""
         for one in claimed:
             with self._lock:
                 self._free -= 1
+                self._of_tenant[one.tenant.id] += 1
                 self._running[id(one)] = time.monotonic()
             self._pool.submit(self._make, one)
 
@@ -169,6 +182,7 @@ class Caller:
         finally:
             with self._lock:
                 self._free += 1
+                self._of_tenant -= Counter((claimed.tenant.id,))
                 del self._running[id(claimed)]
 
     def _perform(self, claimed: Claimed) -> None:
@@ -180,7 +194,10 @@ class Caller:
             self._settle_failure(claimed, outbound, GiveUp(f"{UNSETTLED}, {MOST_UNSETTLED} times"))
             return
         try:
-            answer = outbound.perform(claimed.settings, claimed.call)
+            if isinstance(claimed.given, Exception):
+                raise claimed.given
+            call = claimed.call if claimed.given is None else replace(claimed.call, payload=claimed.given)
+            answer = outbound.perform(claimed.settings, call)
             fault_point("call.made")
             orjson.dumps(answer)
             self._settle(claimed, outbound, answer)
@@ -236,6 +253,53 @@ class Caller:
                 log.send(scope, emitted)
             scope.run(WAKE)
         CALLS.labels(claimed.plugin.id, "given up" if over else "failed").inc()
+
+
+def _prepared(opened: OpenTenant, claimed: Sequence[Claimed], watch: Watch) -> Iterator[Claimed]:
+    """Let plugins prepare their calls; those that they do not want to make any more are removed."""
+    together: dict[tuple[str, str], list[Claimed]] = {}
+    for one in claimed:
+        together.setdefault((one.plugin.id, one.call.name), []).append(one)
+    for group in together.values():
+        plugin, name = group[0].plugin, group[0].call.name
+        outbound = plugin.outbounds.get(name)
+        if outbound is None or outbound.prepare is None:
+            yield from group
+            continue
+        given = _prepare(opened, plugin, outbound, [one.call for one in group], watch)
+        for one in group:
+            if isinstance(given, Exception):
+                yield replace(one, given=given)
+            elif one.call.key in given:
+                yield replace(one, given=given[one.call.key])
+            else:
+                opened.scope.run(DONE, **_binds(one))
+                CALLS.labels(plugin.id, "dropped").inc()
+
+
+def _prepare(
+    opened: OpenTenant, plugin: Installed, outbound: Outbound, calls: Sequence[Call], watch: Watch
+) -> Mapping[str, Mapping[str, Any]] | Exception:
+    """What a plugin gives its calls by key, or what went wrong.
+
+    Raises:
+        DBAPIError: A transient fault of the database.
+    """
+    prepare = outbound.prepare
+    assert prepare is not None  # noqa: S101 - it is only called if there is one
+
+    def ask() -> Mapping[str, Mapping[str, Any]]:
+        with opened.scope.plugin_call(), watch.busy(tenant=opened.tenant.store.slug, plugin=plugin.id):
+            return dict(prepare(opened.context(plugin, cause=Cause(f"prepare:{outbound.name}")), calls))
+
+    outcome = call_in(plugin.id, ask)
+    opened.scope.require_tenant()
+    if outcome.error is not None and is_transient(outcome.error):
+        raise outcome.error
+    if outcome.value is not None:
+        return outcome.value
+    assert outcome.error is not None  # noqa: S101 - what gave no answer failed
+    return outcome.error
 
 
 def _pause(error: Exception, attempt: int) -> timedelta:

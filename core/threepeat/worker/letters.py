@@ -1,13 +1,13 @@
 """Dead letters: what a plugin could not handle, with what waits behind it, and what is tried again."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
 
 from sqlalchemy import text
 
 from threepeat.database.engine import Scope
 from threepeat.events.context import PluginContext
-from threepeat.events.log import Unreadable
+from threepeat.events.log import Unreadable, concerned
 from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Handler, Installed
 from threepeat.sdk.events import Event
@@ -164,26 +164,6 @@ def queued(scope: Scope, plugins: Collection[str], most: int) -> dict[str, list[
     for row in scope.run(QUEUED, plugins=list(plugins), most=most):
         found.setdefault(row.plugin, []).append(row.position)
     return found
-
-
-def concerned(events: Iterable[Event]) -> set[int]:
-    """The members of some events."""
-    return {member for event in events if (member := _member(event)) is not None}
-
-
-def moved(events: Sequence[Event], where: Mapping[int, int | None]) -> list[Event]:
-    """Give merged members' events to whom they turned out to be; leave out whoever is being erased."""
-    if not where:
-        return list(events)
-    kept = []
-    for event in events:
-        member = _member(event)
-        if member is None or member not in where:
-            kept.append(event)
-        elif (target := where[member]) is not None and event.envelope is not None:
-            event.envelope.member = target
-            kept.append(event)
-    return kept
 
 
 def _member(event: Event) -> int | None:

@@ -40,18 +40,19 @@ NEXT = text("""
     ) t
 """)
 # Rows are locked in the order of their keys. A row that was set again since it was read stays. The instant is
-# compared in a way that keeps the planner from looking rows up by it: thousands may share one.
+# compared in a way that keeps the planner from looking rows up by it: thousands may share one. What is locked is
+# found again by its place, so that a table of which no statistics exist yet makes no difference.
 FIRED = text("""
     WITH locked AS (
-        SELECT t.name, t.key FROM core.timer t
+        SELECT t.ctid AS place FROM core.timer t
         JOIN unnest(CAST(:names AS text[]), CAST(:keys AS text[]), CAST(:dues AS timestamptz[]))
              AS given (name, key, due_at) USING (name, key)
         WHERE t.tenant_id = :tenant AND t.plugin = :plugin AND t.kind = 'timer'
           AND t.due_at IS NOT DISTINCT FROM given.due_at
         ORDER BY t.name, t.key FOR UPDATE OF t
     )
-    DELETE FROM core.timer t USING locked l
-    WHERE t.tenant_id = :tenant AND t.plugin = :plugin AND t.kind = 'timer' AND t.name = l.name AND t.key = l.key
+    DELETE FROM core.timer t
+    WHERE t.tenant_id = :tenant AND t.ctid = ANY(ARRAY(SELECT place FROM locked))
     RETURNING t.name, t.key
 """)
 GIVEN_UP = text("""

@@ -14,12 +14,12 @@ from threepeat.events import log
 from threepeat.events.log import Emitted, Unreadable
 from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
-from threepeat.plugins import Installed
+from threepeat.plugins import Chosen, Handler, Installed, Table
 from threepeat.sdk.events import Event
 from threepeat.tenancy import members
 from threepeat.tenancy.switches import SwitchState
 from threepeat.tenancy.tenants import Tenant
-from threepeat.worker import housekeeping, letters, timers
+from threepeat.worker import choosing, housekeeping, letters, timers
 from threepeat.worker.calls import Caller, Claimed
 from threepeat.worker.careful import Careful
 from threepeat.worker.letters import Events, Retried
@@ -102,8 +102,8 @@ class Server:
             log.append(scope, turn.emitted)
             if careful:
                 careful.finish(scope)
-            calls = self.caller.claim(opened, turn.active)
-            duties, due = turn.look_ahead(calls_wait=self.caller.free <= len(calls))
+            calls = self.caller.claim(opened, turn.active, self.watch)
+            duties, due = turn.look_ahead(calls_wait=self.caller.free(tenant.id) <= len(calls))
             fault_point("turn.before-commit")
         fault_point("turn.after-commit")
         more = moved or work.more or bool(turn.emitted)
@@ -132,6 +132,7 @@ class _Turn:
         rows = {row.plugin: row for row in cursors if opened.state(row.plugin) is not SwitchState.OFF}
         self._positions = {name: row.position for name, row in rows.items() if row.paused_at is None}
         self._letters = {name: row.letters for name, row in rows.items()}
+        self._chosen: Chosen = frozenset()
         self.active: list[Installed] = [plugin for plugin in registry if plugin.id in self._positions]
 
     def gather(self, most: int) -> "_Work":
@@ -143,19 +144,22 @@ class _Turn:
         after = min(self._positions.values(), default=head)
         until = min(head, after + most)
         queued = letters.queued(scope, list(self._positions), most)
-        table = self._server.platform.registry.table(frozenset(self._positions))
+        if after < until or queued:
+            # Only now that the head is read: who asked for types before the last of these events is among them.
+            self._chosen = choosing.chosen(self.opened, self._positions, self._server.watch, self._careful)
+        table = self._table
         found = log.read(scope, catalogue, after, until, table.unread) if after < until else ([], [])
         again = {
             name: log.read_at(scope, catalogue, positions, {h.event.type for h in table.handlers.get(name, ())})
             for name, positions in queued.items()
         }
         read_now = (event for read, _ in (found, *again.values()) for event in read)
-        where = members.moved(scope, letters.concerned(read_now))
+        where = members.moved(scope, log.concerned(read_now))
         work = _Work(
             due=due,
             queued=queued,
-            again={name: (letters.moved(read, where), broken) for name, (read, broken) in again.items()},
-            events=letters.moved(found[0], where),
+            again={name: (log.moved(read, where), broken) for name, (read, broken) in again.items()},
+            events=log.moved(found[0], where),
             broken=found[1],
             after=after,
             until=until,
@@ -271,10 +275,12 @@ class _Turn:
         return [plugin for plugin in self.active if plugin.id in self._positions]
 
     @property
-    def _handlers(self) -> Mapping[str, Any]:
-        table = self._server.platform.registry.table(frozenset(self._positions))
-        handlers: Mapping[str, Any] = table.handlers
-        return handlers
+    def _table(self) -> Table:
+        return self._server.platform.registry.table(frozenset(self._positions), self._chosen)
+
+    @property
+    def _handlers(self) -> Mapping[str, tuple[Handler, ...]]:
+        return self._table.handlers
 
 
 @dataclass(frozen=True, slots=True)
@@ -303,6 +309,6 @@ class _Work:
 
     def members(self) -> set[int]:
         """Everybody whom it concerns."""
-        found = letters.concerned(event for read, _ in self.again.values() for event in read)
-        found |= letters.concerned(self.events)
+        found = log.concerned(event for read, _ in self.again.values() for event in read)
+        found |= log.concerned(self.events)
         return found | {row.member_id for row in self.due if row.member_id is not None}

@@ -5,6 +5,7 @@ from datetime import timedelta
 import pytest
 
 from threepeat.events import letters
+from threepeat.events.pricing import Prices
 from threepeat.sdk import Refused
 from threepeat.tenancy import switches
 from threepeat.tenancy.switches import SwitchState
@@ -145,6 +146,16 @@ def test_a_late_payment_holds_again_under_a_new_name(shop, stall):
     names = {reservation for what, reservation, *_ in stall.told if what == "confirm"}
     assert names == {f"{quote.id}.2"}
     assert shop.asked_back() == []
+
+
+def test_a_hold_knows_what_is_paid_and_whether_the_payment_came_late(shop, monkeypatch):
+    seen, real = [], Prices.reserve
+    monkeypatch.setattr(Prices, "reserve", lambda self, holds: (seen.extend(holds), real(self, holds)))
+    quote = shop.reserved(coupon="a", pay=500)
+    shop.wait(31)
+    shop.batch(shop.paid(quote))
+    assert {(one.late, one.total) for one in seen} == {(False, quote.quote.total), (True, quote.quote.total)}
+    assert all(one.prices == quote.quote.lines for one in seen)
 
 
 def test_a_late_payment_that_cannot_be_honoured_asks_for_its_money_once(shop):

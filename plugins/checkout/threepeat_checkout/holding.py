@@ -6,8 +6,11 @@ from threepeat.sdk import Refused, _
 from threepeat_checkout.keeping import TIMER, Ctx, Kept
 
 
-def hold(ctx: Ctx, one: Kept) -> None:
+def hold(ctx: Ctx, one: Kept, *, late: bool = False) -> None:
     """Hold everything of a quote, under a new name each time.
+
+    Args:
+        late: It is paid already.
 
     Raises:
         Refused: Something of it cannot be had any more; then nothing of it is held.
@@ -15,7 +18,7 @@ def hold(ctx: Ctx, one: Kept) -> None:
     before = one.times, one.held_until, one.state
     one.times, one.held_until, one.state = one.times + 1, ctx.now + ctx.settings.held_for, "reserved"
     try:
-        ctx.pricing.reserve(one.all_holds)
+        ctx.pricing.reserve([one.hold(number, late=late) for number in one.applied])
     except Refused:
         one.times, one.held_until, one.state = before
         raise
@@ -29,7 +32,7 @@ def hold_again(ctx: Ctx, one: Kept) -> None:
         Refused: Something of it cannot be had any more. What was held before is released.
     """
     release(ctx, [one])
-    hold(ctx, one)
+    hold(ctx, one, late=True)
 
 
 def release(ctx: Ctx, kept: Sequence[Kept]) -> None:

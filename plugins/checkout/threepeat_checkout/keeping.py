@@ -72,8 +72,12 @@ class Kept:
         """The places of the reductions that are held."""
         return [number for number, one in enumerate(self.quote.applied) if one.held]
 
-    def hold(self, number: int) -> Hold:
-        """What is held for a reduction, under the name of this time of holding."""
+    def hold(self, number: int, *, late: bool = False) -> Hold:
+        """What is held for a reduction, under the name of this time of holding.
+
+        Args:
+            late: It is paid already and held again.
+        """
         one = self.quote.applied[number]
         paid = self.state == "confirmed"
         return Hold(
@@ -88,6 +92,9 @@ class Kept:
             data=one.data,
             until=None if paid else self.held_until,
             order_id=self.order_id if paid else None,
+            prices=self.quote.lines,
+            total=self.quote.total,
+            late=late,
         )
 
     @property

@@ -6,9 +6,10 @@ due, and of those whose lots expire in so many days. Whoever reads compares with
 
 from datetime import date, time, timedelta
 
-from threepeat.sdk import Due, Occurrence, schedule, timer
+from threepeat.sdk import Due, Notice, Occurrence, schedule, timer
 from threepeat_points.accounts import Ctx, lock, mature
 from threepeat_points.events import PointsExpiring
+from threepeat_points.messages import EXPIRING
 from threepeat_points.validity import end_of
 
 REMINDERS = (30, 7, 1)
@@ -48,9 +49,14 @@ def remind(ctx: Ctx, due: list[Due]) -> None:
         days, day = one.payload["days"], date.fromisoformat(one.payload["day"])
         at = end_of(day, ctx.tenant.timezone)
         rows = ctx.sql("expiring", at=at, after=one.payload["after"], most=STRETCH)
+        notices = []
         for row in rows:
-            told = PointsExpiring(points=row.points, days=days, expires_at=at)
-            ctx.emit(told, member=row.member_id, cause=f"expiring:{row.member_id}:{day}:{days}")
+            cause = f"expiring:{row.member_id}:{day}:{days}"
+            ctx.emit(
+                PointsExpiring(points=row.points, days=days, expires_at=at), member=row.member_id, cause=cause
+            )
+            notices.append(Notice(row.member_id, cause, {"points": row.points, "day": day}, until=at))
+        ctx.message(EXPIRING, notices)
         if len(rows) == STRETCH:
             ctx.later(REMIND, one.key, ctx.now, payload={**one.payload, "after": rows[-1].member_id})
 

@@ -9,6 +9,7 @@ from threepeat.sdk import (
     Fact,
     Invariant,
     Manifest,
+    MessageKind,
     Metric,
     Plugin,
     PriceRule,
@@ -25,7 +26,7 @@ from threepeat.sdk import (
     when,
 )
 from threepeat.sdk.events import Event, OrderCompleted, OrderPaid, OrderRefunded
-from threepeat_points import maturing, merging, participation, reactions, routes
+from threepeat_points import maturing, merging, messages, participation, reactions, routes
 from threepeat_points.bonus_days import BONUS_DAYS
 from threepeat_points.catalogue import CATALOGUE
 from threepeat_points.events import (
@@ -87,6 +88,11 @@ class Points(Plugin[PointsSettings]):
     def price_rules(self) -> Iterable[PriceRule]:
         """Points pay a part of an order."""
         yield PAY
+
+    @hookimpl
+    def message_kinds(self) -> Iterable[MessageKind]:
+        """Points that are about to expire."""
+        return messages.KINDS
 
     @hookimpl
     def facts(self) -> Iterable[Fact]:

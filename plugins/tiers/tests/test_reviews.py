@@ -168,3 +168,29 @@ def test_the_ranking_can_count_the_last_days(make_shop):
         assert sorted(shop.levels().values())[-7:] == [2] * 6 + [3]
     shop.at(date(2025, 6, 1))
     assert set(shop.levels().values()) == {1}
+
+
+def messages(shop, name):
+    query = """
+        SELECT kind, text ->> 'en' FROM messages.message
+        WHERE tenant_id = :tenant AND plugin = 'tiers' AND member_id = :member ORDER BY id
+    """
+    return shop.rows(query, member=shop.member(name))
+
+
+def test_members_are_told_where_they_stand_and_what_keeps_them_there(shop):
+    shop.paid("ann", "1", 6_000)
+    assert messages(shop, "ann") == [("changed", "Your tier is now 金卡会员.")]
+    shop.at(date(2026, 2, 1))
+    at_risk = ("at_risk", "Spend CN¥4,000.00 before Mar 3, 2026, and you stay 金卡会员.")
+    assert messages(shop, "ann")[1:] == [at_risk]
+    shop.at(date(2026, 3, 4))
+    assert messages(shop, "ann")[1:] == [at_risk, ("changed", "Your tier is now 银卡会员.")]
+
+
+def test_where_spending_brings_no_growth_they_are_told_of_growth(shop):
+    shop.save(growth_per_unit=0, growth_per_order=6_000)
+    shop.paid("ann", "1", 1)
+    shop.at(date(2026, 2, 1))
+    short = "Collect 4,000 more growth before Mar 3, 2026, and you stay 金卡会员."
+    assert messages(shop, "ann")[-1] == ("short", short)

@@ -10,6 +10,7 @@ from threepeat.sdk import (
     Fact,
     Invariant,
     Manifest,
+    MessageKind,
     Metric,
     Multiplier,
     Plugin,
@@ -51,6 +52,7 @@ from threepeat_tiers import (
     gifts,
     learning,
     merging,
+    messages,
     reactions,
     reviews,
     routes,
@@ -113,6 +115,11 @@ class Tiers(Plugin[TiersSettings]):
         yield timer(floors.FLOOR, floors.looked)
         yield timer(merging.LOOK, merging.looked)
         yield timer(learning.LEARN, learning.learn)
+
+    @hookimpl
+    def message_kinds(self) -> Iterable[MessageKind]:
+        """Where members stand, and what keeps them there."""
+        return messages.KINDS
 
     @hookimpl
     def facts(self) -> Iterable[Fact]:

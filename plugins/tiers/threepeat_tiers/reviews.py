@@ -8,10 +8,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from threepeat.sdk import Due, Occurrence
+from threepeat.sdk import Due, Notice, Occurrence
+from threepeat.sdk.wording import Value
 from threepeat_tiers import rising, standings
 from threepeat_tiers.climbing import Standing, review, reviewed_window
 from threepeat_tiers.events import TierAtRisk
+from threepeat_tiers.messages import AT_RISK, SHORT
 from threepeat_tiers.rules import Rules, cut_sizes
 from threepeat_tiers.standings import Move
 from threepeat_tiers.versions import RULES_CHANGED, Ctx, InForce, in_force, versions
@@ -114,6 +116,15 @@ def _warn(ctx: Ctx, rules: Rules, standing: Standing, growth: int) -> None:
         )
         cause = f"risk {standing.member_id} {standing.grace_until}"
         ctx.emit(at_risk, member=standing.member_id, cause=cause)
+        spend = rules.spending(at_risk.missing, ctx.tenant.minor_units)
+        values: dict[str, Value] = {"day": standing.grace_until, "tier": tier.name}
+        until = midnight(ctx, standing.grace_until)
+        if spend is not None:
+            values["amount"] = ctx.tenant.money(spend)
+            ctx.message(AT_RISK, [Notice(standing.member_id, cause, values, until)])
+        else:
+            values["growth"] = at_risk.missing
+            ctx.message(SHORT, [Notice(standing.member_id, cause, values, until)])
 
 
 def _cuts(ctx: Ctx, rules: Rules, day: date) -> Mapping[int, int]:

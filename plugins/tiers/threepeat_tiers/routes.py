@@ -245,10 +245,7 @@ def _keep(ctx: Ctx, rules: Rules, standing: Standing) -> Keep | None:
 
 
 def _spend(ctx: Ctx, rules: Rules, missing: int) -> int | None:
-    """What orders have to come to that bring so much growth, in minor units, rounded up to whole growth."""
-    if not rules.growth_per_unit:
-        return None
-    return -(-missing * ctx.tenant.minor_units // rules.growth_per_unit)
+    return rules.spending(missing, ctx.tenant.minor_units)
 
 
 def _growth(ctx: Ctx, first: date, last: date) -> int:

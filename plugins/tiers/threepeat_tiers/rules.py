@@ -151,6 +151,10 @@ class Rules(BaseModel):
         tier = self.at(level)
         return tier is None or tier.keep <= max(growth, 0)
 
+    def spending(self, growth: int, minor_units: int) -> int | None:
+        """What orders have to come to that bring so much growth, in minor units; None where money brings none."""
+        return -(-growth * minor_units // self.growth_per_unit) if self.growth_per_unit else None
+
     @property
     def lowest(self) -> int:
         """The level of the lowest tier; 0 if there is none."""

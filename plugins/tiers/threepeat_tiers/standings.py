@@ -7,10 +7,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
+from threepeat.sdk import Notice
 from threepeat.sdk.events import Event
 from threepeat_tiers import gifts
 from threepeat_tiers.climbing import Standing
 from threepeat_tiers.events import Reason, TierChanged
+from threepeat_tiers.messages import CHANGED
 from threepeat_tiers.rules import Rules
 from threepeat_tiers.versions import Ctx
 from threepeat_tiers.windows import local_day
@@ -101,7 +103,10 @@ def _tell(ctx: Ctx, change: int, move: Move, rules: Rules) -> None:
         from_name=names[0],
         to_name=names[1],
     )
-    ctx.emit(changed, member=move.standing.member_id, cause=move.cause or f"change {change}")
+    cause = move.cause or f"change {change}"
+    ctx.emit(changed, member=move.standing.member_id, cause=cause)
+    if names[1]:
+        ctx.message(CHANGED, [Notice(move.standing.member_id, cause, {"tier": names[1]})])
 
 
 def _entered(ctx: Ctx, move: Move, rules: Mapping[int, Rules]) -> gifts.Entered:

@@ -35,6 +35,7 @@ from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat.testing.fixtures import serving
+from threepeat.testing.postbox import Postbox
 from threepeat_vouchers.plugin import plugin as vouchers
 
 DAY = timedelta(days=1)
@@ -68,8 +69,13 @@ GIVER = Giver()
 
 
 @pytest.fixture(scope="module")
-def registry():
-    return Registry.load((one.manifest.id, one) for one in (vouchers, GIVER, Till()))
+def postbox():
+    return Postbox()
+
+
+@pytest.fixture(scope="module")
+def registry(postbox):
+    return Registry.load((one.manifest.id, one) for one in (vouchers, GIVER, Till(), postbox))
 
 
 @pytest.fixture(scope="module")

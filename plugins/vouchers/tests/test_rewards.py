@@ -125,3 +125,17 @@ def test_a_person_of_the_store_gives_one_by_hand_and_takes_none(shop):
     with pytest.raises(Conflict):
         adjust(shop, -1, "", key="take")
     assert shop.usable() == 2
+
+
+def test_whoever_is_given_one_is_told_and_nobody_for_whom_none_is_left(shop, postbox):
+    template = shop.template(total=2)
+    shop.grant(template, "ann", amount=2)
+    shop.grant(template, "bob")
+    [said] = postbox.said("given", shop.member())
+    assert (said["voucher"], said["number"]) == ("Five off", "2")
+    assert [one.purpose for one in postbox.taken if one.member == shop.member()] == ["service"]
+    until = shop.rows("SELECT max(valid_until) FROM vouchers.voucher WHERE tenant_id = :tenant")[0][0]
+    assert {one.until for one in postbox.taken if one.member == shop.member()} == {until}
+    assert postbox.said("given", shop.member("bob")) == []
+    shop.claim(shop.template(claimable=True), "carl")
+    assert postbox.said("given", shop.member("carl")) == [], "what a member takes needs no notice"

@@ -9,6 +9,7 @@ from threepeat.sdk import (
     Fact,
     Invariant,
     Manifest,
+    MessageKind,
     Metric,
     Plugin,
     PriceRule,
@@ -25,7 +26,7 @@ from threepeat.sdk import (
     when,
 )
 from threepeat.sdk.events import Event, OrderPaid
-from threepeat_vouchers import batches, merging, prices, reactions, routes
+from threepeat_vouchers import batches, merging, messages, prices, reactions, routes
 from threepeat_vouchers.batches import BATCHES
 from threepeat_vouchers.events import VoucherIssued, VoucherReturned, VoucherUsed
 from threepeat_vouchers.facts import FACTS
@@ -60,6 +61,11 @@ class Vouchers(Plugin[VouchersSettings]):
     def timers(self) -> Iterable[Timer]:
         """Codes are made in parts."""
         yield timer(batches.MAKE, batches.make)
+
+    @hookimpl
+    def message_kinds(self) -> Iterable[MessageKind]:
+        """A voucher that came without a tap of the member's own."""
+        return messages.KINDS
 
     @hookimpl
     def facts(self) -> Iterable[Fact]:

@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 
 from threepeat.sdk import Granted, Revoked, reward
-from threepeat_vouchers import terms
+from threepeat_vouchers import messages, terms
 from threepeat_vouchers.events import VoucherIssued
 from threepeat_vouchers.templates import Ctx, form, number, over
 
@@ -49,6 +49,10 @@ def grant(ctx: Ctx, granted: Sequence[Granted]) -> Collection[str]:
             template=str(each), vouchers=one.grant.amount, source="reward", valid_until=spans[each][1]
         )
         ctx.emit(told, member=one.grant.member, cause=f"granted:{one.key}")
+    news = [
+        messages.given(ctx, one, known[each], spans[each][1]) for one, each in zip(granted, templates, strict=True)
+    ]
+    ctx.message(messages.GIVEN, news)
     return ()
 
 

@@ -374,3 +374,18 @@ def test_bad_settings_are_refused_by_name(shop, values, field):
     with pytest.raises(Invalid) as refused:
         shop.save(**values)
     assert refused.value.field == field
+
+
+def test_who_agreed_to_marketing_is_told_of_the_offer_and_everybody_else_is_not(shop):
+    shop.batch(shop.order("ann", "1", 0), shop.order("bob", "2", 0))
+    shop.batch(shop.event("consent.changed", "ann", purpose="marketing", granted=True, time=shop.day(1)))
+    shop.at(31)
+    assert sorted(shop.woken()) == ["ann", "bob"]
+    rows = shop.rows("""
+        SELECT i.value, m.state, m.reason, m.text ->> 'en', m.text ->> 'zh' FROM messages.message m
+        JOIN core.identity i ON i.tenant_id = m.tenant_id AND i.member_id = m.member_id AND i.kind = 'shop'
+        WHERE m.tenant_id = :tenant AND m.plugin = 'winback' ORDER BY i.value
+    """)
+    assert [row[:3] for row in rows] == [("ann", "sent", None), ("bob", "held", "no_consent")]
+    assert rows[0][3].startswith("It has been a while. Order by ")
+    assert rows[0][4].startswith("好久不见！20")

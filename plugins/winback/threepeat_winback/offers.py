@@ -2,9 +2,10 @@
 
 from datetime import timedelta
 
-from threepeat.sdk import Context, Due, Occurrence
+from threepeat.sdk import Context, Due, Notice, Occurrence
 from threepeat.sdk.events import AppointmentAttended, OrderPaid, ServiceProgressed, VisitMade
 from threepeat_winback.events import Offered
+from threepeat_winback.messages import WAKE
 from threepeat_winback.settings import WinbackSettings
 
 Ctx = Context[WinbackSettings]
@@ -51,6 +52,8 @@ def wake(ctx: Ctx, occurrence: Occurrence) -> None:
     for row in rows:
         offered = Offered(kind=reward.kind, amount=reward.amount, until=until)
         ctx.emit(offered, member=row.member_id, cause=f"offer {row.id}")
+    last = until.astimezone(ctx.tenant.timezone).date()
+    ctx.message(WAKE, [Notice(row.member_id, f"offer {row.id}", {"day": last}, until=until) for row in rows])
     ctx.log.info("members woken", day=str(occurrence.day), looked=len(looked), offers=len(rows))
 
 

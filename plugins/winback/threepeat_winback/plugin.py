@@ -9,6 +9,7 @@ from threepeat.sdk import (
     Fact,
     Invariant,
     Manifest,
+    MessageKind,
     Metric,
     Plugin,
     Reaction,
@@ -24,7 +25,7 @@ from threepeat.sdk import (
     when,
 )
 from threepeat.sdk.events import AppointmentAttended, Event, OrderPaid, OrderRefunded, ServiceProgressed, VisitMade
-from threepeat_winback import offers, reactions, returns, routes
+from threepeat_winback import messages, offers, reactions, returns, routes
 from threepeat_winback.events import Offered, Returned
 from threepeat_winback.facts import FACTS
 from threepeat_winback.metrics import METRICS
@@ -67,6 +68,11 @@ class Winback(Plugin[WinbackSettings]):
     def timers(self) -> Iterable[Timer]:
         """The log from before it was switched on is read a stretch at a time."""
         yield timer(offers.LEARN, offers.learn)
+
+    @hookimpl
+    def message_kinds(self) -> Iterable[MessageKind]:
+        """The wake-up itself."""
+        return messages.KINDS
 
     @hookimpl
     def facts(self) -> Iterable[Fact]:

@@ -98,3 +98,15 @@ def test_the_rules_of_the_plugin_and_other_writers_are_told(threepeat):
     assert "The last day is over" in threepeat("collection", "act", *where, item, "publish", code=1)
     assert "somebody else" in threepeat("collection", "update", *where, item, "{}", "--revision", "7", code=1)
     assert "no action 'melt'" in threepeat("collection", "act", *where, item, "melt", code=1)
+
+
+def test_a_secret_is_printed_once_and_what_was_missed_is_sent_again(threepeat):
+    where = ("tea", "webhooks", "endpoints")
+    output = threepeat("collection", "create", *where, '{"name": "Orders", "url": "https://shop.example.com/"}')
+    (secret,) = re.findall(r"^Signing secret, shown this once:\n(whsec_\S+)$", output, re.MULTILINE)
+    item = re.search(r"webhooks/endpoints/(\d+) is active", output)[1]
+    assert secret not in threepeat("collection", "show", *where, item)
+    assert "whsec_" in threepeat("collection", "act", *where, item, "rotate")
+    since = json.dumps({"endpoint": item, "since": f"{TODAY - timedelta(days=2)}T00:00:00Z"})
+    assert "is running" in threepeat("collection", "create", "tea", "webhooks", "resends", since)
+    assert "values.url" in threepeat("collection", "update", *where, item, '{"url": "https://10.0.0.1/"}', code=1)

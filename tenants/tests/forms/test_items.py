@@ -17,6 +17,7 @@ class Gifts(BaseModel):
     first: RewardChoice = RewardChoice(kind="points", amount=1)
     second: RewardChoice | None = None
     more: list[RewardChoice] = Field(default=[])
+    some: tuple[str, ...] = Field(default=(), json_schema_extra=shown(items="vouchers"))
 
 
 def nothing(*_):
@@ -52,6 +53,7 @@ CHOICE = st.builds(
             "first": CHOICE,
             "second": st.none() | CHOICE,
             "more": st.lists(CHOICE, max_size=3),
+            "some": st.lists(st.sampled_from([*ITEMS, "99"]), unique=True),
         }
     )
 )
@@ -62,8 +64,21 @@ def test_a_form_that_nobody_touched_means_what_it_was_made_of(around, browse, va
 
 
 def test_the_items_are_offered_by_name_and_one_that_is_gone_says_so(around, html):
-    page = html(Form.of(Gifts, shop(around), values={"which": "99"}))
+    page = html(Form.of(Gifts, shop(around), values={"which": "99", "some": ["98", "2"]}))
     assert '<option value="vouchers:2">vouchers: Ten off: only today</option>' in page
     assert '<option value="1">Five off</option>' in page
     assert "99 (no longer there)" in page
+    assert "98 (no longer there)" in page
+    assert page.count('type="checkbox"') == len(ITEMS) + 1
     assert "<b>" not in page
+
+
+def test_some_are_ticked_and_what_nobody_offers_is_refused(around):
+    offered, path = shop(around), "settings.some"
+    ticked = parse(Gifts, [(f"{path}~list", "1"), (path, "3"), (path, "1")], offered, values={"some": ["1", "99"]})
+    assert ticked.values["some"] == ["3", "1"]
+    none = parse(Gifts, [(f"{path}~list", "1")], offered, values={"some": ["1", "99"]})
+    assert none.values["some"] == []
+    for hostile in ("98", "", "\x00", "x" * 10_000):
+        wrong = parse(Gifts, [(f"{path}~list", "1"), (path, hostile)], offered, values={"some": ["1"]})
+        assert (wrong.ok, path in wrong.errors) == (False, True)

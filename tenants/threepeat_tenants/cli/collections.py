@@ -60,7 +60,8 @@ def list_items(
     table = Table("item", "title", "state", "revision", "changed", "")
     for item in page.items:
         figures = ", ".join(f"{heading}: {figure}" for heading, figure in item.figures.items())
-        changed = f"{item.changed_at.astimezone(tenant.store.timezone):%Y-%m-%d %H:%M}"
+        local = item.changed_at.astimezone(tenant.store.timezone) if item.changed_at is not None else None
+        changed = f"{local:%Y-%m-%d %H:%M}" if local is not None else ""
         table.add_row(item.id, _plain(item.title), item.state, str(item.revision), changed, _plain(figures))
     console.print(table)
     if page.next is not None:
@@ -133,7 +134,7 @@ def write_file(
         Path | None, typer.Option("--output", "-o", help="Where to write it, instead of the standard output.")
     ] = None,
 ) -> None:
-    """Write the file of an item, such as a batch's codes, as CSV."""
+    """Write the file of an item, such as a batch's codes."""
     with inside(slug) as (platform, tenant, scope):
         content = collections.download(platform.inside(scope, tenant), plugin, name, item, by=BY)
     if into is None:
@@ -166,6 +167,8 @@ def _show(found: Managed, item: Item[Any]) -> None:
     can += ["file"] if found.has_file(item) else []
     typer.echo(f"{found.plugin.id}/{found.declared.name}/{item.id} is {item.state}, revision {item.revision}")
     console.print(table)
+    for heading, text in item.once.items():
+        typer.echo(f"{heading}, shown this once:\n{text}")
     typer.echo(f"possible now: {', '.join(can) or 'nothing'}")
 
 

@@ -81,7 +81,7 @@ def items(event: type[Event]) -> Iterator[Item]:
 def _answered(opened: OpenTenant, plugin: Installed) -> Iterator[type[Event]]:
     registry = opened.platform.registry
     for one in (plugin, *(registry[name] for name in plugin.manifest.requires if name in registry)):
-        yield from (reaction.event for reaction in one.reactions)
+        yield from (reaction.event for reaction in one.reactions if not reaction.wanted)
 
 
 def _words(kind: inspect.Type) -> Wording:

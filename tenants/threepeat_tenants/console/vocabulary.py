@@ -12,6 +12,7 @@ EVENTS: Mapping[str, Wording] = {
     "order.completed": _("Order completed"),
     "order.cancelled": _("Order cancelled"),
     "order.refunded": _("Order refunded"),
+    "refund.failed": _("Refund failed"),
     "visit.made": _("Visit to the store"),
     "appointment.booked": _("Appointment booked"),
     "appointment.attended": _("Appointment attended"),

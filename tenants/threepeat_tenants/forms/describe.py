@@ -25,7 +25,7 @@ from threepeat_tenants.forms.composites import Group, Lines, Maybe, Rows, Spec
 from threepeat_tenants.forms.leaves import Flag, Json, Leaf, Secret, Text
 from threepeat_tenants.forms.moments import Clock, Day, Instant
 from threepeat_tenants.forms.numbers import Bounds, Fraction, Money, Whole
-from threepeat_tenants.forms.rewards import Prize, Which
+from threepeat_tenants.forms.rewards import Prize, Some, Which
 from threepeat_tenants.forms.shapes import MISSING, Head, Shape
 
 Models = frozenset[type[BaseModel]]
@@ -197,6 +197,8 @@ def _list(kind: Any, metadata: tuple[Any, ...], hints: Mapping[str, Any], above:
     inner = _shape(get_args(kind)[0], (), hints, above)
     if isinstance(inner, Choice) and not inner.optional:
         return Choices(inner.picks, ordered=get_origin(kind) is list)
+    if isinstance(inner, Which) and not inner.optional:
+        return Some(inner.source)
     if isinstance(inner, Leaf) and not inner.optional:
         return Lines(replace(inner, long=False) if isinstance(inner, Text) else inner)
     if isinstance(inner, Group | Conditions | Prize) and not getattr(inner, "optional", False):

@@ -1,6 +1,6 @@
-"""The shape of a reward: which of the store's kinds, which one of that kind, and how much."""
+"""Shapes of what a store has: a reward with its amount, one of several things by its id, or some of them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -8,7 +8,7 @@ from typing_extensions import override
 
 from threepeat.plugins.translations import titled
 from threepeat.sdk.wording import _
-from threepeat_tenants.forms.choices import Choice, Pick
+from threepeat_tenants.forms.choices import Choice, Choices, Pick
 from threepeat_tenants.forms.fields import Field, GroupField
 from threepeat_tenants.forms.inputs import Inputs, Raw
 from threepeat_tenants.forms.leaves import Leaf, Text
@@ -38,9 +38,9 @@ def picks(around: Surroundings) -> Iterator[Pick]:
 
 @dataclass(frozen=True)
 class Which(Leaf):
-    """Which one of a kind of reward, by its id."""
+    """Which one of what the store has of something, by its id; `source` is `items` of the SDK's `shown`."""
 
-    reward: str
+    source: str
     optional: bool = False
 
     shows_all: ClassVar[bool] = True
@@ -58,9 +58,53 @@ class Which(Leaf):
     @override
     def lay(self, laying: Laying, path: str, head: Head) -> Field:
         # The one that is stored may be given no more: it stays to be read.
-        named = laying.around.items.get(self.reward, {})
+        named = laying.around.items.get(self.source, {})
         picks = tuple(Pick(item, item, name) for item, name in named.items())
         return Choice(picks, optional=self.optional, listed=True).lay(laying, path, head)
+
+
+@dataclass(frozen=True)
+class Some(Shape):
+    """Some of what the store has of something, by their ids, as boxes to tick."""
+
+    source: str
+
+    shows_all: ClassVar[bool] = True
+
+    @override
+    def fill(self, out: Raw, path: str, value: Any, around: Surroundings) -> None:
+        del around
+        if not isinstance(value, list):
+            raise TypeError("no list")
+        out[f"{path}~list"] = ["1"]
+        if value:
+            out[path] = [str(one) for one in value]
+
+    @override
+    def blank(self, out: Raw, path: str, around: Surroundings) -> None:
+        self.fill(out, path, [], around)
+
+    @override
+    def read(self, reading: Reading, path: str, before: Any) -> Any:
+        held = [one for one in before if isinstance(one, str)] if isinstance(before, list) else []
+        got = self._boxes(reading.around, held).read(reading, path, before)
+        # The order of the boxes is not the order that is stored, and means nothing.
+        return before if isinstance(got, list) and sorted(got) == sorted(held) else got
+
+    @override
+    def lay(self, laying: Laying, path: str, head: Head) -> Field:
+        return self._boxes(laying.around, laying.inputs.all(path)).lay(laying, path, head)
+
+    @override
+    def same(self, one: Any, other: Any, around: Surroundings) -> bool:
+        return self._boxes(around).same(one, other, around)
+
+    def _boxes(self, around: Surroundings, held: Sequence[str] = ()) -> Choices:
+        """What there is, and what was chosen and is there no more."""
+        named = around.items.get(self.source, {})
+        gone = {one: _("{name} (no longer there)", name=one) for one in held if one not in named}
+        picks = [Pick(item, item, name) for item, name in named.items()]
+        return Choices((*picks, *(Pick(one, one, say, ours=True) for one, say in gone.items())), ordered=False)
 
 
 @dataclass(frozen=True)

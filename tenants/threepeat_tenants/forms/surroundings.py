@@ -24,7 +24,7 @@ class Surroundings:
         translate: Says a text of the plugin in that language.
         facts: What an audience may ask about in this store, by name.
         kinds: The rewards that may be chosen in this store, by kind.
-        items: Which ones of a kind there are, titles by id, by kind.
+        items: What can be chosen from, titles by id, by kind of reward or another source that a field names.
     """
 
     store: Store

@@ -15,6 +15,7 @@ from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, S
 from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
+from threepeat.testing.postbox import Postbox
 from threepeat_orders.plugin import plugin as orders
 from threepeat_points.plugin import plugin as points
 
@@ -82,8 +83,13 @@ def treats():
 
 
 @pytest.fixture(scope="module")
-def registry(treats):
-    plugins = [orders, points, Giver("giver"), Giver("rival"), Till(), treats]
+def postbox():
+    return Postbox()
+
+
+@pytest.fixture(scope="module")
+def registry(treats, postbox):
+    plugins = [orders, points, Giver("giver"), Giver("rival"), Till(), treats, postbox]
     return Registry.load((plugin.manifest.id, plugin) for plugin in plugins)
 
 

@@ -135,6 +135,17 @@ def test_days_that_were_missed_are_made_up_for(shop):
     assert [one["days"] for one in shop.told("points.expiring")] == [30]
 
 
+def test_members_read_it_in_time(shop, postbox):
+    ann = shop.member()
+    shop.paid("ann", "1", 1_000_000, time=START)
+    shop.nights(8)
+    shop.nights(7)
+    assert postbox.said("expiring", ann) == [{"points": "10,000", "day": "Feb 19, 2026"}]
+    [message] = [one for one in postbox.taken if one.member == ann]
+    assert message.values["zh"] == {"points": "10,000", "day": "2026年2月19日"}
+    assert (message.purpose, message.until) == ("service", datetime(2026, 2, 19, 16, tzinfo=UTC))
+
+
 def test_what_expires_of_an_erased_member_is_written_off_and_nobody_is_told(shop):
     shop.paid("ann", "1", 1_000, time=START)
     with shop.platform.database.ops.begin() as ops:

@@ -1,19 +1,23 @@
 """What pages about plugins share: the plugin asked for, its words, and what its forms may offer."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from functools import partial
 
+from threepeat.events import collections
 from threepeat.events.choices import choices
 from threepeat.events.consequences import Dangling
 from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed
 from threepeat.plugins.translations import titled
 from threepeat.sdk.audience import Audience, AudienceError
+from threepeat.sdk.collections import Query
+from threepeat.sdk.settings import EVENT_TYPES
 from threepeat.sdk.wording import _
 from threepeat.tenancy import facts, kinds
 from threepeat.tenancy.errors import NotAllowed, NotFound
 from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants.accounts import staff
+from threepeat_tenants.console import vocabulary
 from threepeat_tenants.console.page import SignedIn, Visit
 from threepeat_tenants.forms import Surroundings
 
@@ -114,8 +118,40 @@ def around(visit: Visit, opened: OpenTenant, plugin: Installed) -> Surroundings:
         translate=partial(visit.say_plugin, plugin.id),
         facts=there,
         kinds=offered,
-        items={kind: choices(opened, kind) for kind, one in offered.items() if one.items is not None},
+        items=_Items(visit, opened, plugin),
     )
+
+
+class _Items(Mapping[str, Mapping[str, str]]):
+    """What the fields of a plugin's form choose from; each source is asked when a field needs it, and once."""
+
+    def __init__(self, visit: Visit, opened: OpenTenant, plugin: Installed) -> None:
+        self._visit = visit
+        self._opened = opened
+        self._plugin = plugin
+        self._found: dict[str, Mapping[str, str]] = {}
+
+    def __getitem__(self, source: str) -> Mapping[str, str]:
+        if source not in self._found:
+            self._found[source] = self._ask(source)
+        return self._found[source]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def _ask(self, source: str) -> Mapping[str, str]:
+        if source == EVENT_TYPES:
+            return {kind: vocabulary.event(self._visit, kind) for kind in self._visit.platform.catalogue.classes}
+        owner, slash, name = source.partition("/")
+        if not slash:
+            return choices(self._opened, source)
+        if owner != self._plugin.id or name not in self._plugin.collections:
+            return {}
+        page = collections.find(self._opened, owner, name, Query())
+        return {item.id: item.title for item in page.items}
 
 
 def ours(visit: Visit) -> Surroundings:

@@ -13,6 +13,7 @@ from threepeat.sdk.collections import Item, Query
 from threepeat.sdk.errors import Refused
 from threepeat.sdk.wording import _
 from threepeat.tenancy.errors import Conflict, Invalid, NotFound, Stale
+from threepeat_tenants.console import once
 from threepeat_tenants.console.desk import AppDesk, Desk
 from threepeat_tenants.console.page import Visit
 from threepeat_tenants.console.pages import around, beside
@@ -84,7 +85,7 @@ def create(request: Request, desk: AppDesk, slug: str, plugin: str, name: str) -
             return _new(visit, found, typed)
         item = collections.create(around.inside(visit), plugin, name, typed.values, by=visit.by)
         notice = _("{item} is made.", item=item.title[:200])
-        return visit.redirect(_item_path(visit, found, item.id), notice=notice)
+        return _show_once(visit, found, item, visit.redirect(_item_path(visit, found, item.id), notice=notice))
 
     def again(visit: Visit, error: Exception) -> Response:
         found = _managed(visit, plugin, name)
@@ -102,7 +103,7 @@ def show_item(request: Request, desk: AppDesk, slug: str, plugin: str, name: str
 
     def work(visit: Visit) -> Response:
         found = _managed(visit, plugin, name)
-        return _show(visit, found, _read(visit, found, item))
+        return once.forget(visit, _show(visit, found, _read(visit, found, item)))
 
     return desk.read(request, slug, work)
 
@@ -144,9 +145,10 @@ def download(request: Request, desk: AppDesk, slug: str, plugin: str, name: str,
     """Send the file of an item."""
 
     def work(visit: Visit) -> Response:
-        _managed(visit, plugin, name)
+        found = _managed(visit, plugin, name)
         opened = around.inside(visit)
-        return file(collections.download(opened, plugin, name, item, by=visit.by, locale=visit.locale), item)
+        content = collections.download(opened, plugin, name, item, by=visit.by, locale=visit.locale)
+        return file(found.declared, content, item)
 
     def again(visit: Visit, error: Exception) -> Response:
         found = _managed(visit, plugin, name)
@@ -170,7 +172,7 @@ def act(request: Request, desk: AppDesk, slug: str, plugin: str, name: str, item
         )
         state = visit.say_plugin(plugin, found.declared.states[after.state])
         notice = _("{item}: {state}", item=after.title[:200], state=state)
-        return visit.redirect(_item_path(visit, found, item), notice=notice)
+        return _show_once(visit, found, after, visit.redirect(_item_path(visit, found, item), notice=notice))
 
     def again(visit: Visit, error: Exception) -> Response:
         if isinstance(error, Invalid) and error.field != "revision":
@@ -180,6 +182,13 @@ def act(request: Request, desk: AppDesk, slug: str, plugin: str, name: str, item
         return visit.redirect(_item_path(visit, found, item), notice=notice, kind="bad")
 
     return _twice(desk, request, slug, work, again)
+
+
+def _show_once(visit: Visit, found: Managed, item: Item[Any], answer: Response) -> Response:
+    """Leave what is shown once for the item's page, where an answer leads."""
+    if not item.once:
+        return answer
+    return once.leave(visit, answer, _item_path(visit, found, item.id), item.once)
 
 
 def _twice(
@@ -277,6 +286,7 @@ def _show(
         status=422 if failed else 200,
         **_common(visit, found),
         item=item,
+        once=once.read(visit, _item_path(visit, found, item.id)),
         form=form,
         revision=str(visit.form.get("revision", ""))[:20] if kept else item.revision,
         editable=found.editable(item),

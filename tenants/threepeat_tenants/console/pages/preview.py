@@ -245,7 +245,7 @@ def _stage(
         said = around.around(visit, opened, plugin)
         mine = {name: one for (whose, name), one in (typed or {}).items() if whose == plugin.id}
         panels.append(Panel(plugin, said, commands.of(plugin, said, mine)))
-    wanted = {reaction.event.type for plugin in visit.platform.registry for reaction in plugin.reactions}
+    wanted = {one.event.type for plugin in visit.platform.registry for one in plugin.reactions}
     return Stage(
         visit=visit,
         member=member,

@@ -73,7 +73,8 @@ def filled(model):
     schema = model.model_json_schema()
     wanted = {name: schema["properties"][name] for name in schema.get("required", ())}
     return {
-        name: "2026-01-01" if one.get("format") == "date" else kinds.get(one.get("type"), "x")
+        name: next(iter(one.get("examples", one.get("enum", ()))), None)
+        or ("2026-01-01" if one.get("format") == "date" else kinds.get(one.get("type"), "x"))
         for name, one in wanted.items()
     }
 

@@ -1,0 +1,3 @@
+UPDATE groupbuy.campaign SET state = :into::text, revision = revision + 1, changed_at = core.now()
+WHERE tenant_id = :tenant AND id = :id::bigint AND revision = :revision::bigint AND state = ANY(:states::text[])
+RETURNING id

@@ -1,0 +1,4 @@
+SELECT r.id, r.member_id, r.order_id, r.reason, r.amount, r.state, r.back, r.times, r.problem, r.revision,
+       r.changed_at, s.team_id
+FROM groupbuy.refund r LEFT JOIN groupbuy.seat s ON s.tenant_id = :tenant AND s.reservation = r.reservation
+WHERE r.tenant_id = :tenant AND r.id = :id::bigint

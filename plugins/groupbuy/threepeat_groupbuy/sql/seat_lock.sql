@@ -1,0 +1,2 @@
+SELECT reservation, member_id, campaign_id, team_id, state, leads, amount FROM groupbuy.seat
+WHERE tenant_id = :tenant AND reservation = :reservation::text FOR UPDATE

@@ -1,0 +1,1 @@
+"""Messages from the store to its members."""

@@ -1,0 +1,1 @@
+SELECT count(*) AS active FROM webhooks.endpoint WHERE tenant_id = :tenant AND state = 'active'

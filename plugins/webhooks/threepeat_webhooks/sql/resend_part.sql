@@ -1,0 +1,10 @@
+-- What the endpoint was not told of yet is new; what arrived is sent once more unless only what it missed is.
+INSERT INTO webhooks.delivery AS d
+    (tenant_id, endpoint_id, position, member_id, type, due_at, created_at, changed_at)
+SELECT :tenant, :endpoint::bigint, given.position, given.member_id, given.type, core.now(), core.now(), core.now()
+FROM unnest(:positions::bigint[], :members::bigint[], :types::text[]) AS given (position, member_id, type)
+ORDER BY given.position
+ON CONFLICT (tenant_id, endpoint_id, position) DO UPDATE
+SET state = 'queued', tries = 0, due_at = core.now(), revision = d.revision + 1, changed_at = core.now()
+WHERE d.state IN ('failed', 'stopped') OR (d.state = 'delivered' AND NOT :missed::boolean)
+RETURNING id, member_id
