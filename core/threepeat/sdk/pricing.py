@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct, field
+from pydantic import BaseModel
 
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Amount, Count, Id, Text
@@ -197,6 +198,7 @@ class PriceRule:
     confirm: HoldHandler | None
     release: HoldHandler | None
     returned: Callable[[Any, Returned], None] | None
+    choice: type[BaseModel] | None = None
 
 
 def price_rule(
@@ -208,6 +210,7 @@ def price_rule(
     confirm: HoldHandler | None = None,
     release: HoldHandler | None = None,
     returned: Callable[[Any, Returned], None] | None = None,
+    choice: type[BaseModel] | None = None,
 ) -> PriceRule:
     """Declare a price rule. Each callable takes a context of this plugin first.
 
@@ -223,15 +226,20 @@ def price_rule(
         confirm: The order was paid: what was held is used. Twice must be the same as once.
         release: The order will not be paid: what was held is free again. Twice must be the same as once.
         returned: Something of the order came back. Twice must be the same as once.
+        choice: What members choose of it, for forms: an object that is sent under the plugin's id among the
+            basket's `choices`. Every field has a default; what is left at it is not sent.
 
     Raises:
-        PluginError: The name does not fit, or something can be reserved and not confirmed or released.
+        PluginError: The name does not fit, something can be reserved and not confirmed or released, or a field of
+            the choice has no default.
     """
     if not name.replace("_", "").isalnum() or not name.islower() or not name.isascii() or len(name) > 64:
         raise PluginError(f"the price rule {name!r} must be 1 to 64 small letters, digits and _")
     if len({reserve is None, confirm is None, release is None}) != 1:
         raise PluginError(f"the price rule {name!r}: give reserve, confirm and release together")
-    return PriceRule(name, stage, quote, reserve, confirm, release, returned)
+    if choice is not None and any(one.is_required() for one in choice.model_fields.values()):
+        raise PluginError(f"the price rule {name!r}: every field of its choice needs a default")
+    return PriceRule(name, stage, quote, reserve, confirm, release, returned, choice)
 
 
 class Applied(Struct, frozen=True, kw_only=True):
