@@ -3,10 +3,10 @@
 from contextlib import suppress
 
 import pytest
-from pydantic import create_model
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from pydantic import create_model
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
