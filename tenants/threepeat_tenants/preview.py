@@ -6,6 +6,7 @@ It is a member like any other, so figures count it; it is in no comparison group
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from sqlalchemy import text
 
@@ -35,7 +36,7 @@ LAST_ORDER = text("""
       AND e.erased_at IS NULL
     ORDER BY e.position DESC LIMIT 1
 """)
-REFUNDED = text("""
+KNOWN = text("""
     SELECT EXISTS (
         SELECT FROM core.event WHERE tenant_id = :tenant AND source = :source AND id = :id
         UNION ALL SELECT FROM core.outbox WHERE tenant_id = :tenant AND source = :source AND event_id = :id
@@ -110,8 +111,12 @@ def last_order(scope: Scope, member: Member) -> Order | None:
     row = scope.one(LAST_ORDER, member=member.id, source=SOURCE)
     if row is None:
         return None
-    done = scope.run(REFUNDED, source=SOURCE, id=f"refund-{row.id}")[0].done
-    return Order(row.id, row.total, done)
+    return Order(row.id, row.total, _known(scope, f"refund-{row.id}"))
+
+
+def bought(scope: Scope, mark: str) -> bool:
+    """Whether the payment of the form with this mark was sent."""
+    return _known(scope, f"order-{mark}")
 
 
 def order(scope: Scope, person: Person, store: Store, mark: str, total: int) -> None:
@@ -125,6 +130,27 @@ def order(scope: Scope, person: Person, store: Store, mark: str, total: int) -> 
         Conflict: There is no test member.
     """
     paid = events.OrderPaid(order_id=f"preview-{mark}", total=total, currency=store.currency)
+    _send(scope, person, paid, f"order-{mark}")
+
+
+def buy(scope: Scope, person: Person, store: Store, mark: str, quote: Mapping[str, Any]) -> None:
+    """Send the payment of a quote that is held for a person's test member, as `order` does.
+
+    Args:
+        quote: What `POST /v1/quotes/{id}/reserve` answered.
+
+    Raises:
+        Conflict: There is no test member.
+    """
+    paid = events.OrderPaid(
+        order_id=f"preview-{mark}",
+        total=quote["total"],
+        currency=store.currency,
+        lines=[
+            events.Line(sku=one["sku"], quantity=one["quantity"], amount=one["after"]) for one in quote["lines"]
+        ],
+        reservation_id=quote["id"],
+    )
     _send(scope, person, paid, f"order-{mark}")
 
 
@@ -164,6 +190,10 @@ def erase(platform: Platform, scope: Scope, person: Person) -> str:
     """
     member = find(scope, person)
     return erasure.request(platform, scope, member.id, by=person.by) if member else ""
+
+
+def _known(scope: Scope, event_id: str) -> bool:
+    return bool(scope.run(KNOWN, source=SOURCE, id=event_id)[0].done)
 
 
 def _send(scope: Scope, person: Person, event: Event, event_id: str) -> None:

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from msgspec.structs import replace
+from pydantic import create_model
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 from structlog.testing import capture_logs
@@ -448,6 +449,9 @@ def test_a_rule_is_declared_whole_or_not_at_all():
         with pytest.raises(PluginError):
             price_rule(name, stage=Stage.MEMBER, quote=nothing, **more)
     assert price_rule("ok", stage=Stage.MEMBER, quote=nothing).reserve is None
+    needy = create_model("Needy", word=(str, ...))
+    with pytest.raises(PluginError, match="every field of its choice needs a default"):
+        price_rule("ok", stage=Stage.MEMBER, quote=nothing, choice=needy)
 
 
 def test_what_comes_back_unit_by_unit_is_what_was_paid():

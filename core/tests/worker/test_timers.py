@@ -31,6 +31,7 @@ class Alarm(Plugin[PluginSettings]):
 
     def __init__(self):
         self.batches = []
+        self.course = []
         self.days = []
         self.fail_on = set()
         self.during = lambda: None
@@ -55,11 +56,13 @@ class Alarm(Plugin[PluginSettings]):
 
     def visited(self, ctx, events):
         for event in events:
+            self.course.append(f"visit {event.place}")
             ctx.later("ring", event.place, event.occurred_at + timedelta(days=1), member=event.member, cause=event)
 
     def ring(self, ctx, due):
         self.batches.append([one.key for one in due])
         for one in due:
+            self.course.append(f"ring {one.key}")
             if one.key in self.fail_on:
                 raise RuntimeError(f"cannot ring {one.key}")
             ctx.emit(Rang(key=one.key), member=one.member, cause=one)
@@ -164,6 +167,19 @@ def test_the_worker_wakes_by_itself_when_a_deadline_comes(platform, store, alarm
         worker.stop()
         thread.join(10)
     assert alarm.rung() == ["soon"]
+
+
+def test_after_an_outage_a_deadline_waits_for_what_happened_before_it_and_for_nothing_else(
+    platform, store, send, worker, alarm, clock
+):
+    """A payment in time is in time, also if nobody could look at it before the time was over."""
+    now = datetime.now(UTC)
+    for key, by in (("earlier", timedelta(minutes=-1)), ("later", timedelta(hours=6))):
+        command(platform, store, lambda ctx, key=key, at=now + by: ctx.later("ring", key, at))
+    send(store, "visit.made", "ann", place="between")
+    clock(store, hours=12)
+    worker.drain()
+    assert alarm.course == ["ring earlier", "visit between", "ring later"]
 
 
 def test_setting_again_replaces_and_cancelling_removes(platform, store, worker, alarm):

@@ -28,6 +28,9 @@ READ_AT = text("""
     ORDER BY e.position
 """)
 HEAD = text("SELECT head FROM core.stream WHERE tenant_id = :tenant")
+FIRST_AFTER = text("""
+    SELECT occurred_at FROM core.event WHERE tenant_id = :tenant AND position > :after ORDER BY position LIMIT 1
+""")
 OUTBOX_WAITS = text("SELECT EXISTS (SELECT FROM core.outbox WHERE tenant_id = :tenant) AS waits")
 # Deleting decides who moves a row; an id that was moved before is dropped, it is the same event.
 MOVE = text("""
@@ -118,6 +121,12 @@ def head(scope: Scope) -> int:
     """The newest position of the tenant's log; 0 when it is empty."""
     row = scope.one(HEAD)
     return row.head if row else 0
+
+
+def first_after(scope: Scope, after: int) -> datetime | None:
+    """When the first event behind a position happened; None if there is none."""
+    row = scope.one(FIRST_AFTER, after=after)
+    return row.occurred_at if row else None
 
 
 def read(

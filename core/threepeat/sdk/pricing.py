@@ -13,6 +13,7 @@ from enum import IntEnum
 from typing import Annotated, Any, Literal, Protocol
 
 from msgspec import Meta, Struct, field
+from pydantic import BaseModel
 
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Amount, Count, Id, Text
@@ -213,6 +214,7 @@ class PriceRule:
     release: HoldHandler | None
     returned: Callable[[Any, Returned], None] | None
     always: bool = False
+    choice: type[BaseModel] | None = None
 
 
 def price_rule(
@@ -225,6 +227,7 @@ def price_rule(
     release: HoldHandler | None = None,
     returned: Callable[[Any, Returned], None] | None = None,
     always: bool = False,
+    choice: type[BaseModel] | None = None,
 ) -> PriceRule:
     """Declare a price rule. Each callable takes a context of this plugin first.
 
@@ -243,15 +246,20 @@ def price_rule(
         always: It is asked and reserved also while the tactic is closing, to keep what was promised, such as a
             group that somebody has paid for and that others may still fill. `ctx.closing` tells; it then declines
             whatever would begin something new.
+        choice: What members choose of it, for forms: an object that is sent under the plugin's id among the
+            basket's `choices`. Every field has a default; what is left at it is not sent.
 
     Raises:
-        PluginError: The name does not fit, or something can be reserved and not confirmed or released.
+        PluginError: The name does not fit, something can be reserved and not confirmed or released, or a field of
+            the choice has no default.
     """
     if not name.replace("_", "").isalnum() or not name.islower() or not name.isascii() or len(name) > 64:
         raise PluginError(f"the price rule {name!r} must be 1 to 64 small letters, digits and _")
     if len({reserve is None, confirm is None, release is None}) != 1:
         raise PluginError(f"the price rule {name!r}: give reserve, confirm and release together")
-    return PriceRule(name, stage, quote, reserve, confirm, release, returned, always)
+    if choice is not None and any(one.is_required() for one in choice.model_fields.values()):
+        raise PluginError(f"the price rule {name!r}: every field of its choice needs a default")
+    return PriceRule(name, stage, quote, reserve, confirm, release, returned, always, choice)
 
 
 class Applied(Struct, frozen=True, kw_only=True):

@@ -139,9 +139,10 @@ class _Turn:
         """Read what waits, and lock the members whom it concerns before anything of theirs is touched."""
         scope, catalogue = self._scope, self._server.platform.catalogue
         names = [plugin.id for plugin in self.active if plugin.timers or plugin.schedules]
-        due = timers.due(scope, names, ("timer", "schedule"), most)
         head = log.head(scope)
         after = min(self._positions.values(), default=head)
+        come = timers.due(scope, names, ("timer", "schedule"), most)
+        due = self._ripe(come, after) if after < head else come
         until = min(head, after + most)
         queued = letters.queued(scope, list(self._positions), most)
         if after < until or queued:
@@ -163,10 +164,18 @@ class _Turn:
             broken=found[1],
             after=after,
             until=until,
-            more=until < head or len(due) == most or any(len(one) == most for one in queued.values()),
+            more=until < head
+            or len(due) < len(come)
+            or len(come) == most
+            or any(len(one) == most for one in queued.values()),
         )
         members.lock(scope, work.members())
         return work
+
+    def _ripe(self, come: Sequence[Row[Any]], after: int) -> Sequence[Row[Any]]:
+        """Those before which nothing happened that is still unread: an outage makes no payment late."""
+        since = log.first_after(self._scope, after) if come else None
+        return come if since is None else [row for row in come if row.due_at < since]
 
     def serve(self, work: "_Work") -> None:
         """Hand everything over: deadlines, then letters, then the log."""

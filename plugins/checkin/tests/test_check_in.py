@@ -10,11 +10,11 @@ from threepeat.sdk import Audience
 from threepeat_checkin.models import CheckIn
 
 DAY = timedelta(days=1)
-DAILY = {"step": 0, "kind": "points", "amount": 5, "state": "granted"}
+DAILY = {"step": 0, "kind": "points", "item": "", "amount": 5, "state": "granted"}
 
 
 def step(days, amount, state="granted"):
-    return {"step": days, "kind": "points", "amount": amount, "state": state}
+    return {"step": days, "kind": "points", "item": "", "amount": amount, "state": state}
 
 
 def test_a_check_in_brings_the_days_reward_once(shop):
@@ -23,7 +23,7 @@ def test_a_check_in_brings_the_days_reward_once(shop):
         "day": "2026-03-02",
         "streak": 1,
         "rewards": [DAILY],
-        "next_step": {"days": 3, "in_days": 2, "kind": "points", "amount": 10},
+        "next_step": {"days": 3, "in_days": 2, "kind": "points", "item": "", "amount": 10},
     }
     assert shop.tap() == answer
     assert shop.points() == 5
@@ -51,7 +51,7 @@ def test_days_in_a_row_climb_the_ladder(shop):
         "day": "2026-03-04",
         "streak": 3,
         "rewards": [DAILY, step(3, 10)],
-        "next_step": {"days": 7, "in_days": 4, "kind": "points", "amount": 50},
+        "next_step": {"days": 7, "in_days": 4, "kind": "points", "item": "", "amount": 50},
     }
     assert shop.taps(3, 4, 5, 6)["rewards"] == [DAILY, step(7, 50)]
     assert shop.points() == 7 * 5 + 10 + 50
@@ -145,7 +145,7 @@ def test_without_a_keeper_the_day_counts_and_the_reward_is_closed(open_shop):
 def test_a_reward_that_nobody_keeps_keeps_no_member_from_checking_in(open_shop):
     shop = open_shop()
     shop.leave_behind(daily={"kind": "gone", "amount": 3})
-    assert shop.tap()["rewards"] == [{"step": 0, "kind": "gone", "amount": 3, "state": "closed"}]
+    assert shop.tap()["rewards"] == [{"step": 0, "kind": "gone", "item": "", "amount": 3, "state": "closed"}]
     assert shop.taps(1)["streak"] == 2
 
 
@@ -183,7 +183,7 @@ def test_the_calendar_shows_a_month(shop):
         "today": "2026-03-03",
         "checked_in_today": True,
         "streak": 2,
-        "next_step": {"days": 3, "in_days": 1, "kind": "points", "amount": 10},
+        "next_step": {"days": 3, "in_days": 1, "kind": "points", "item": "", "amount": 10},
         "make_ups": None,
     }
     assert shop.calendar(month="2026-02")["days"] == []
@@ -192,7 +192,7 @@ def test_the_calendar_shows_a_month(shop):
         "days": [],
         "checked_in_today": False,
         "streak": 0,
-        "next_step": {"days": 3, "in_days": 3, "kind": "points", "amount": 10},
+        "next_step": {"days": 3, "in_days": 3, "kind": "points", "item": "", "amount": 10},
     }
 
 

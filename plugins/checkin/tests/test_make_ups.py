@@ -35,8 +35,8 @@ def test_a_made_up_day_mends_the_streak_reaches_the_step_and_is_paid_once(shop):
     assert answer == {
         "day": "2026-03-03",
         "streak": 3,
-        "rewards": [{"step": 3, "kind": "points", "amount": 10, "state": "granted"}],
-        "next_step": {"days": 3, "in_days": 3, "kind": "points", "amount": 10},
+        "rewards": [{"step": 3, "kind": "points", "item": "", "amount": 10, "state": "granted"}],
+        "next_step": {"days": 3, "in_days": 3, "kind": "points", "item": "", "amount": 10},
     }
     assert shop.make_up(1).json() == answer
     assert shop.points() == 200 - 20 + 10

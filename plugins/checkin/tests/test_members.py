@@ -55,7 +55,9 @@ def test_one_person_with_two_identities_checks_in_once_a_day(open_shop):
     shop.tap("wx")
     shop.member("app")
     shop.merge("wx", "app")
-    assert shop.tap("app")["rewards"] == [{"step": 0, "kind": "points", "amount": 5, "state": "granted"}]
+    assert shop.tap("app")["rewards"] == [
+        {"step": 0, "kind": "points", "item": "", "amount": 5, "state": "granted"}
+    ]
     assert shop.tap("wx") == shop.tap("app")
     assert shop.points("app") == 5
     assert shop.violations() == []

@@ -26,11 +26,13 @@ class Brought:
 
     Attributes:
         step: The days in a row that it was for; 0 for the day's own reward.
+        item: Which one, for a kind of which the store has several.
     """
 
     step: int
     kind: str
     amount: int
+    item: str
     state: str
 
 
@@ -89,7 +91,7 @@ def make_up(ctx: Ctx, day: date) -> Checked:
 
 
 def brought(rows: Iterable[Sequence[Any]]) -> list[Brought]:
-    """Rewards as the statements return them: arrays of step, kind, amount and state."""
+    """Rewards as the statements return them: arrays of step, kind, amount, item and state."""
     return [Brought(*row) for row in rows]
 
 
@@ -125,6 +127,7 @@ def _rewards(ctx: Ctx, day: date, row: Row[Any], *, made_up: bool) -> list[Broug
             steps=[one.step for one in came],
             kinds=[one.kind for one in came],
             amounts=[one.amount for one in came],
+            items=[one.item for one in came],
             states=[one.state for one in came],
         )
     done = CheckinDone(day=day, streak=run, made_up=made_up)
@@ -153,4 +156,4 @@ def _give(ctx: Ctx, day: date, due: dict[int, RewardChoice]) -> list[Brought]:
             # The day counts all the same: a member loses no streak because a reward is out of order.
             ctx.log.error("a check-in's reward cannot be given", kind=kind, reason=str(error))
             states |= dict.fromkeys(steps, GrantState.CLOSED)
-    return [Brought(step, due[step].kind, due[step].amount, states[step].value) for step in sorted(due)]
+    return [Brought(step, one.kind, one.amount, one.item, states[step].value) for step, one in sorted(due.items())]

@@ -59,6 +59,7 @@ class Reward(Base):
     step: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     kind: Mapped[str]
     amount: Mapped[int]
+    item: Mapped[str] = mapped_column(server_default="")
     state: Mapped[str]
     merged: Mapped[bool] = mapped_column(server_default=false())
 

@@ -35,6 +35,7 @@ class Reward(BaseModel):
         title=_("For days in a row"), description="The days in a row that it was for; 0 for the day's own reward."
     )
     kind: str = Field(title=_("Reward"))
+    item: str = Field(description="Which one, for a kind of which the store has several; else empty.")
     amount: int = Field(title=_("How much"))
     state: str = Field(
         title=_("State"),
@@ -44,7 +45,9 @@ class Reward(BaseModel):
     @classmethod
     def all_of(cls, found: Iterable[Brought]) -> list[Self]:
         """The answer's form of rewards."""
-        return [cls(step=one.step, kind=one.kind, amount=one.amount, state=one.state) for one in found]
+        return [
+            cls(step=one.step, kind=one.kind, item=one.item, amount=one.amount, state=one.state) for one in found
+        ]
 
 
 class NextStep(BaseModel):
@@ -53,6 +56,7 @@ class NextStep(BaseModel):
     days: int = Field(title=_("Days in a row"), description="The step's days in a row.")
     in_days: int = Field(title=_("Days to go"), description="How many more days in a row it takes.")
     kind: str
+    item: str = Field(description="Which one, for a kind of which the store has several; else empty.")
     amount: int
 
     @classmethod
@@ -62,7 +66,8 @@ class NextStep(BaseModel):
         if coming is None:
             return None
         step, left = coming
-        return cls(days=step.days, in_days=left, kind=step.reward.kind, amount=step.reward.amount)
+        reward = step.reward
+        return cls(days=step.days, in_days=left, kind=reward.kind, item=reward.item, amount=reward.amount)
 
 
 class CheckedIn(BaseModel):

@@ -118,8 +118,11 @@ def test_a_cancelled_order_gives_back_what_was_held_at_once(shop):
     shop.batch(shop.created(quote))
     shop.batch(shop.cancelled("another"), shop.cancelled(name="bob"))
     assert shop.state(quote) == "reserved"
-    shop.batch(shop.cancelled(), shop.cancelled())
+    shop.batch(shop.cancelled(), shop.cancelled(), shop.cancelled(name="bob"))
     assert (shop.state(quote), shop.left("a"), shop.purse()) == ("released", 3, 5_000)
+    nobodys = shop.reserved(None, coupon="a")
+    shop.batch(shop.created(nobodys, "o2"), shop.cancelled("o2"))
+    assert shop.state(nobodys) == "released"
 
 
 def test_releasing_by_hand(shop):
@@ -156,6 +159,53 @@ def test_a_hold_knows_what_is_paid_and_whether_the_payment_came_late(shop, monke
     shop.batch(shop.paid(quote))
     assert {(one.late, one.total) for one in seen} == {(False, quote.quote.total), (True, quote.quote.total)}
     assert all(one.prices == quote.quote.lines for one in seen)
+
+
+def test_a_payment_in_time_is_honoured_though_nobody_reads_it_in_time(shop, stall):
+    """Elsewhere the timeout ran before the queue after an outage, and what was paid for went to somebody else."""
+    quote, open_ = shop.reserved(coupon="a", pay=500), shop.reserved(coupon="a")
+    shop.batch(shop.paid(quote), drain=False)
+    shop.wait(45)
+    assert (shop.state(quote), shop.state(open_), shop.left("a")) == ("confirmed", "released", 2)
+    told = [(what, reservation) for what, reservation, *_ in stall.told]
+    assert ("release", quote.id) not in told
+    assert ("confirm", quote.id) in told
+
+
+def test_what_nobody_released_yet_is_still_held_for_a_late_payment(shop, stall):
+    quote = shop.reserved(coupon="a")
+    shop.wait(45, drain=False)
+    assert shop.ask("confirm", quote, "o1").state == "confirmed"
+    assert [what for what, *_ in stall.told] == ["reserve", "confirm"]
+
+
+def test_a_payment_that_could_not_be_read_is_held_for_again_when_it_can(shop, stall):
+    quote = shop.reserved(coupon="a")
+    stall.fails = {"coupon"}
+    shop.batch(shop.paid(quote))
+    assert len(shop.letters()) == 1
+    stall.fails = set()
+    shop.wait(45)
+    assert (shop.state(quote), shop.left("a")) == ("released", 3)
+    with shop.platform.database.tenant(shop.tenant.id) as scope:
+        letters.retry(scope, plugin="checkout", by="test")
+    shop.worker.drain()
+    assert (shop.state(quote), shop.left("a"), shop.letters()) == ("confirmed", 2, [])
+
+
+def test_what_did_not_change_is_not_written(shop, monkeypatch):
+    quote = shop.reserved(coupon="a")
+    shop.batch(shop.created(quote))
+    statements = shop.platform.statements["checkout"]
+    for name in ("stand", "take", "claim", "settle"):
+        monkeypatch.delitem(statements, name)
+    shop.batch(
+        shop.created(quote),
+        shop.created(quote, "o1"),
+        shop.event("order.paid", "ann", order_id="o8", total=5, currency="CNY"),
+    )
+    monkeypatch.undo()
+    assert shop.letters() == []
 
 
 def test_a_late_payment_that_cannot_be_honoured_asks_for_its_money_once(shop):

@@ -1,13 +1,13 @@
 """Many at once: nothing is held twice, nothing is paid twice, and nobody waits in a circle."""
 
 import random
-import threading
 from collections import Counter
 
 import pytest
 from sqlalchemy import text
 
 from threepeat.sdk import Refused
+from threepeat.testing.together import together
 from threepeat.worker.loop import Worker
 from threepeat_checkout import keeping
 from threepeat_checkout.quotes import Quotes
@@ -16,24 +16,9 @@ THREADS = 32
 DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 
 
-def together(*works):
+def at_once(*works):
     """Run works in threads of their own, begun at once; raises what one of them raised."""
-    start, failed = threading.Barrier(len(works)), []
-
-    def run(work):
-        start.wait()
-        try:
-            work()
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failed.append(error)
-
-    threads = [threading.Thread(target=run, args=(work,)) for work in works]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
+    together(len(works), lambda number: works[number]())
 
 
 def deadlocks(shop):
@@ -65,7 +50,7 @@ def test_thirty_two_members_want_the_last_three_coupons(stormy):
     def work(quote):
         told[answers(stormy, "reserve", quote)] += 1
 
-    together(*(lambda quote=quote: work(quote) for quote in quotes))
+    at_once(*(lambda quote=quote: work(quote) for quote in quotes))
     assert told == {"reserved": 3, "gone": THREADS - 3}
     assert (stormy.left("a"), stormy.left("budget")) == (0, 100)
 
@@ -78,7 +63,7 @@ def one_quote(shop):
         for what, *given in (["reserve"], ["confirm", f"{quote.id}-{number}"], ["release"]):
             told[what, answers(shop, what, quote, *given)] += 1
 
-    together(*(lambda number=number: work(number) for number in range(THREADS)))
+    at_once(*(lambda number=number: work(number) for number in range(THREADS)))
     assert told["confirm", "confirmed"] + told["release", "released"] > 0
     assert told["confirm", "confirmed"] <= 1
     paid = shop.state(quote) == "confirmed"
@@ -125,7 +110,7 @@ def race(shop, turn):
         shop.paid(second, f"{order}c"),
     ]
     told = []
-    together(
+    at_once(
         lambda: shop.batch(*events[:2]),
         lambda: shop.batch(*events[2:]),
         lambda: told.append(answers(shop, "confirm", second, f"{order}d")),
@@ -185,7 +170,7 @@ def test_everything_at_once_adds_up(stormy):
         for _ in range(4):
             shop.wait(11, drain=False)
 
-    together(*(lambda number=number: work(number) for number in range(THREADS - 2)), serve, clock)
+    at_once(*(lambda number=number: work(number) for number in range(THREADS - 2)), serve, clock)
     shop.wait(60)
     shop.worker.drain()
     assert shop.letters() == [], seed
@@ -206,7 +191,7 @@ def test_a_command_sees_what_a_payment_did_while_it_waited(shop):
 
     def read_then_pay(ctx, quote_id):
         found = real(ctx, quote_id)
-        together(lambda: shop.call(lambda other: Quotes(other).confirm(quote_id, "o1")))
+        at_once(lambda: shop.call(lambda other: Quotes(other).confirm(quote_id, "o1")))
         return found
 
     with pytest.MonkeyPatch.context() as patch:

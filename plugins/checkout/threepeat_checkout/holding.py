@@ -25,14 +25,16 @@ def hold(ctx: Ctx, one: Kept, *, late: bool = False) -> None:
     ctx.later(TIMER, one.id, one.held_until, member=one.member)
 
 
-def hold_again(ctx: Ctx, one: Kept) -> None:
-    """Hold a quote whose time is over, or that was released or never held, for a payment that came all the same.
+def hold_for_payment(ctx: Ctx, one: Kept) -> None:
+    """Hold a quote that was released or never held, for a payment that came all the same.
+
+    What nobody has released yet is still held, whatever the time is.
 
     Raises:
-        Refused: Something of it cannot be had any more. What was held before is released.
+        Refused: Something of it cannot be had any more.
     """
-    release(ctx, [one])
-    hold(ctx, one, late=True)
+    if one.state != "reserved":
+        hold(ctx, one, late=True)
 
 
 def release(ctx: Ctx, kept: Sequence[Kept]) -> None:

@@ -15,6 +15,8 @@ from threepeat_checkout.settings import CheckoutSettings
 Ctx = Context[CheckoutSettings]
 
 TIMER = "release"
+HELD = frozenset({"reserved", "confirmed"})
+"""States in which rules hold something for a quote."""
 
 
 @dataclass(slots=True)
@@ -24,7 +26,7 @@ class Kept:
     Attributes:
         member: Whose it is; None while nobody is known.
         known: The member was known when prices were asked.
-        was: The state in which the row was read.
+        row: What was read.
         held_until: Until when it is held, while it is reserved.
         times: How often it was held.
         order_id: The order that was placed or paid with it.
@@ -33,7 +35,6 @@ class Kept:
     id: str
     member: int | None
     known: bool
-    was: State
     state: State
     quote: Quote
     delivery_back: bool
@@ -42,6 +43,19 @@ class Kept:
     order_id: str | None
     expires_at: datetime
     held_until: datetime | None
+    row: Row[Any]
+
+    @property
+    def changed(self) -> bool:
+        """Whether it stands otherwise than it was read."""
+        row = self.row
+        before = row.state, row.member_id, row.held_until, row.times, row.order_id
+        return (self.state, self.member, self.held_until, self.times, self.order_id) != before
+
+    @property
+    def newly_held(self) -> bool:
+        """Whether it is held or paid and was not when it was read, or its member is known only now."""
+        return self.state in HELD and (self.row.state not in HELD or self.member != self.row.member_id)
 
     def stored(self, now: datetime) -> StoredQuote:
         """What others see; what is held beyond its time is released, even if nobody came to do it yet."""
@@ -116,17 +130,18 @@ def lock(ctx: Ctx, ids: Collection[str], members: Collection[int]) -> dict[str, 
 
 
 def write(ctx: Ctx, kept: Sequence[Kept]) -> None:
-    """Write how locked quotes stand now, and what those that were held take off.
+    """Write how locked quotes stand now, and what those take off that are held for the first time.
 
     Raises:
         RuntimeError: A row has changed although it was locked.
     """
+    kept = [one for one in kept if one.changed]
     if not kept:
         return
     rows = ctx.sql(
         "stand",
         ids=[one.id for one in kept],
-        was=[one.was for one in kept],
+        was=[one.row.state for one in kept],
         states=[one.state for one in kept],
         members=[one.member for one in kept],
         held_until=[one.held_until for one in kept],
@@ -135,7 +150,7 @@ def write(ctx: Ctx, kept: Sequence[Kept]) -> None:
     )
     if len(rows) != len(kept):
         raise RuntimeError(f"{len(kept)} locked quotes were to be written, {len(rows)} stood as they were read")
-    _take(ctx, [one for one in kept if one.state in {"reserved", "confirmed"}])
+    _take(ctx, [one for one in kept if one.newly_held])
 
 
 def _take(ctx: Ctx, kept: Iterable[Kept]) -> None:
@@ -160,7 +175,6 @@ def _kept(rows: Iterable[Row[Any]]) -> list[Kept]:
             id=row.id,
             member=row.member_id,
             known=row.known,
-            was=cast("State", row.state),
             state=cast("State", row.state),
             quote=msgspec.json.decode(row.content, type=Quote),
             delivery_back=row.delivery_back,
@@ -169,6 +183,7 @@ def _kept(rows: Iterable[Row[Any]]) -> list[Kept]:
             order_id=row.order_id,
             expires_at=row.expires_at,
             held_until=row.held_until,
+            row=row,
         )
         for row in rows
         if row.content is not None

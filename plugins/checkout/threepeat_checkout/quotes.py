@@ -67,8 +67,7 @@ class Quotes:
         )
         if not claimed:
             raise Refused(_("this order was reported as paid before, with another price"), code="order-paid")
-        if not one.holds(ctx.now):
-            holding.hold_again(ctx, one)
+        holding.hold_for_payment(ctx, one)
         holding.pay(ctx, {order_id: one})
         keeping.write(ctx, [one])
         ctx.sql("settle", orders=[order_id], outcomes=["confirmed"])

@@ -26,13 +26,15 @@ def created(ctx: Ctx, events: list[OrderCreated]) -> None:
 
 def cancelled(ctx: Ctx, events: list[OrderCancelled]) -> None:
     """Release what is held for orders; of paid orders nothing changes."""
-    members = {event.order_id: event.member for event in events}
-    ids = [row.id for row in ctx.sql("held_for_orders", orders=list(members))]
-    kept = keeping.lock(ctx, ids, list(members.values()))
+    asked = {(event.order_id, event.member) for event in events}
+    orders = {order for order, _ in asked}
+    ids = [row.id for row in ctx.sql("held_for_orders", orders=sorted(orders))]
+    kept = keeping.lock(ctx, ids, {member for _, member in asked})
     mine = [
         one
         for one in kept.values()
-        if one.state == "reserved" and one.order_id in members and one.belongs_to(members[one.order_id])
+        if one.state == "reserved"
+        and ((one.order_id, one.member) in asked or (one.member is None and one.order_id in orders))
     ]
     holding.release(ctx, mine)
     keeping.write(ctx, mine)
@@ -47,6 +49,7 @@ def paid(ctx: Ctx, events: list[OrderPaid]) -> None:
     mine = [event for event in named if _owns(kept, event)]
     foreign = _foreign(ctx, [event for event in named if not _owns(kept, event)])
     fresh = _claim(ctx, [*mine, *foreign])
+    known = [event for event in mine if event.order_id not in fresh]
     outcomes: dict[str, str] = {}
     orders: dict[str, Kept] = {}
     refused: list[OrderPaid] = []
@@ -64,8 +67,9 @@ def paid(ctx: Ctx, events: list[OrderPaid]) -> None:
     holding.pay(ctx, orders)
     _learn_buyers(kept, mine)
     keeping.write(ctx, [kept[one] for one in {str(event.reservation_id): None for event in mine}])
-    completed = _complete(ctx, mine)
-    ctx.sql("settle", orders=list(outcomes), outcomes=list(outcomes.values()))
+    completed = _complete(ctx, known)
+    if outcomes:
+        ctx.sql("settle", orders=list(outcomes), outcomes=list(outcomes.values()))
     _ask_back(ctx, refused, outcomes)
     returns.count_waiting(ctx, orders.values())
     returns.count(ctx, {quote_id: kept[quote_id] for quote_id in completed})
@@ -131,15 +135,15 @@ def _claim(ctx: Ctx, events: list[OrderPaid]) -> set[str]:
 
 
 def _outcome(ctx: Ctx, one: Kept, event: OrderPaid) -> str:
-    """What comes of a payment; what is over is held again first."""
+    """What comes of a payment; what was released is held again first."""
     if one.state == "confirmed":
         return "taken"
-    if not one.holds(ctx.now):
-        try:
-            holding.hold_again(ctx, one)
-        except Refused as error:
-            ctx.log.warning("late payment cannot be honoured", position=event.position, code=error.code)
-            return "gone"
+    try:
+        holding.hold_for_payment(ctx, one)
+    except Refused as error:
+        ctx.log.warning("late payment cannot be honoured", position=event.position, code=error.code)
+        holding.release(ctx, [one])
+        return "gone"
     one.state, one.order_id = "confirmed", event.order_id
     return "confirmed"
 

@@ -195,6 +195,21 @@ def test_an_example_says_what_the_settings_come_to(currency, minor_units, englis
     assert len(list(PointsSettings(expires_after_days=None).worked(store))) == 2
 
 
+@pytest.mark.parametrize(("period", "chinese"), [("month", "月底"), ("quarter", "季末"), ("year", "年底")])
+def test_an_example_says_that_points_expire_together(period, chinese):
+    found = Registry.discover()["points"]
+    store = Store(1, "tea", "Tea", "CNY", 100, SHANGHAI)
+    *_, last = PointsSettings(expires_at_end_of=period).worked(store)
+    assert chinese in translate(found, last, "zh_CN")
+
+
+def test_an_example_of_paying_names_only_what_can_be_paid():
+    store = Store(1, "tea", "Tea", "CNY", 100, SHANGHAI)
+    *_, pays = PointsSettings(pay_percent=50, pay_step=5_000).worked(store)
+    assert pays == "5,000 points pay CN¥50.00 of an order of CN¥128.00"
+    assert len(list(PointsSettings(pay_percent=50, pay_step=10_000).worked(store))) == 3
+
+
 def test_who_waits_too_long_with_spending_is_warned_of(store, trade, asked, platform):
     trade(store, scale=1)
     with platform.database.ops.begin() as ops:

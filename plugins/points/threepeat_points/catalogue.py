@@ -11,8 +11,8 @@ from sqlalchemy import Row
 from threepeat.sdk import Audience, Item, ItemModel, Query, Refused, RewardChoice, _, action, collection, shown
 from threepeat_points.accounts import Ctx
 from threepeat_points.bonus_days import MAX_ID, number
+from threepeat_points.settings import Limit
 
-LIMIT = Annotated[int, Field(ge=1, le=10**9)]
 Kind = Literal["reward", "goods", "service"]
 
 KINDS = {"reward": _("A reward"), "goods": _("Goods"), "service": _("A service")}
@@ -38,19 +38,19 @@ class CatalogueItem(ItemModel):
         title=_("Which reward"),
         description=_("It comes out of this tactic's monthly budget. Leave it empty for goods and services."),
     )
-    price: LIMIT = Field(title=_("Price"), json_schema_extra=shown(unit="points"))
-    stock: LIMIT | None = Field(
+    price: Limit = Field(title=_("Price"), json_schema_extra=shown(unit="points"))
+    stock: Limit | None = Field(
         default=None,
         title=_("How many there are"),
         description=_("In all, with those that were redeemed. Leave it empty for no limit."),
     )
-    per_member: LIMIT | None = Field(
+    per_member: Limit | None = Field(
         default=None,
         title=_("At most for one member"),
         description=_("Leave it empty for no limit."),
         json_schema_extra=shown(unit="times"),
     )
-    per_day: LIMIT | None = Field(
+    per_day: Limit | None = Field(
         default=None,
         title=_("At most on one day"),
         description=_("For all members together. Leave it empty for no limit."),
@@ -143,6 +143,14 @@ def close(ctx: Ctx, item: str, revision: int) -> bool:
 def today(ctx: Ctx) -> date:
     """The store's local day."""
     return ctx.now.astimezone(ctx.tenant.timezone).date()
+
+
+def eligible(ctx: Ctx, rows: Sequence[Row[Any]]) -> list[Row[Any]]:
+    """Those of some items that are for the calling member; each audience is looked up once."""
+    audiences = [Audience.model_validate(row.audience) for row in rows]
+    asked = {one for one in audiences if not one.is_everybody}
+    others = {one for one in asked if ctx.member not in ctx.matching(one, [ctx.member])}
+    return [row for row, audience in zip(rows, audiences, strict=True) if audience not in others]
 
 
 CATALOGUE = collection(

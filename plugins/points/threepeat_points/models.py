@@ -98,13 +98,13 @@ class Refund(Base):
 
 
 class Completion(Base):
-    """An order that was completed before its payment was reported."""
+    """An order that was completed before its payment was reported; it counts if this member pays it."""
 
     __tablename__ = "completion"
     __table_args__ = ({"comment": PERSONAL},)
 
     order_id: Mapped[str] = mapped_column(primary_key=True)
-    member_id: Mapped[int]
+    member_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
     completed_at: Mapped[datetime]
 
 
@@ -243,7 +243,8 @@ class BonusDay(Base):
 class CatalogueItem(Base):
     """Something that members redeem points for.
 
-    `redeemed` counts what was redeemed and not cancelled; it never passes `stock`. A null limit is none.
+    `redeemed` counts what was redeemed and not cancelled; where it has reached `stock`, which may be lowered at
+    any time, nobody redeems. A null limit is none.
     """
 
     __tablename__ = "item"

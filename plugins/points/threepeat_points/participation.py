@@ -1,38 +1,18 @@
 """Points for taking part: an event brings them, so often a day and no more."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from datetime import date
+from typing import get_args
 
 from threepeat.sdk import Grant, GrantState
-from threepeat.sdk.events import (
-    AccountFollowed,
-    AppointmentAttended,
-    CodeScanned,
-    ContentViewed,
-    Event,
-    FeedbackSubmitted,
-    MemberRegistered,
-    ProductFavorited,
-    ReviewSubmitted,
-    SessionStarted,
-    VisitMade,
-)
-from threepeat_points.accounts import Ctx, lock
-from threepeat_points.settings import ONCE, TakingPart
+from threepeat.sdk.events import CATALOGUE, Event, ReviewSubmitted
+from threepeat_points.accounts import Ctx
+from threepeat_points.settings import ONCE, Activity, TakingPart
 
-ACTIVITIES: tuple[type[Event], ...] = (
-    MemberRegistered,
-    AccountFollowed,
-    SessionStarted,
-    ContentViewed,
-    ProductFavorited,
-    ReviewSubmitted,
-    FeedbackSubmitted,
-    CodeScanned,
-    VisitMade,
-    AppointmentAttended,
-)
+ACTIVITIES: tuple[type[Event], ...] = tuple(one for one in CATALOGUE if one.type in get_args(Activity))
+UNREAD: Mapping[type[Event], Collection[str]] = {ReviewSubmitted: {"text"}}
+"""What may be long and says nothing about points."""
 RULE = "taking-part"
 
 
@@ -40,7 +20,8 @@ def take_part(ctx: Ctx, events: list[Event]) -> None:
     """Give the points that the rule for this kind of event brings, in the order of the log.
 
     Events count for the local day on which they happened, however late they are reported. What the budget does
-    not cover is not counted either.
+    not cover is not counted either. Tallies need no lock of their own: a store has one turn at a time,
+    and merges wait for its end.
     """
     kind = events[0].type
     rule = next((one for one in ctx.settings.taking_part if one.event == kind), None)
@@ -49,14 +30,15 @@ def take_part(ctx: Ctx, events: list[Event]) -> None:
     if kind in ONCE:
         _give(ctx, rule, events, lambda _: kind)
         return
-    members = {event.member for event in events}
-    lock(ctx, members, opening=ctx.taking_part(members))
     placed = [(event, event.occurred_at.astimezone(ctx.tenant.timezone).date()) for event in events]
     tally = Counter(
         {
             (row.member_id, row.day): row.times
             for row in ctx.sql(
-                "tallies", members=sorted(members), days=sorted({day for _, day in placed}), event=kind
+                "tallies",
+                members=sorted({event.member for event in events}),
+                days=sorted({day for _, day in placed}),
+                event=kind,
             )
         }
     )

@@ -7,8 +7,7 @@ from threepeat.sdk import Asked, Declined, Hold, Reduction, Returned, Spend, Sta
 from threepeat_points.accounts import Ctx, lock
 from threepeat_points.payments import Return, give_back, pay
 from threepeat_points.rewards import balance
-
-MOST = 10**9
+from threepeat_points.settings import MAX_POINTS
 
 
 def quote(ctx: Ctx, asked: Asked) -> Iterable[Reduction | Declined]:
@@ -17,10 +16,9 @@ def quote(ctx: Ctx, asked: Asked) -> Iterable[Reduction | Declined]:
     if wanted is None or asked.member is None:
         return
     title = _("Paid with points")
-    if type(wanted) is not int or not 1 <= wanted <= MOST:
-        yield Declined(
-            title, _("Say with how many points you want to pay, from {least} to {most}.", least=1, most=MOST)
-        )
+    if type(wanted) is not int or not 1 <= wanted <= MAX_POINTS:
+        reason = _("Say with how many points you want to pay, from {least} to {most}.", least=1, most=MAX_POINTS)
+        yield Declined(title, reason)
         return
     settings, store = ctx.settings, ctx.tenant
     if not settings.pay_percent:

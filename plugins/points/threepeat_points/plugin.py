@@ -72,7 +72,7 @@ class Points(Plugin[PointsSettings]):
         yield when(OrderCompleted, reactions.complete, always=True)
         yield when(OrderRefunded, reactions.claw_back, always=True, unread={"lines"})
         for activity in participation.ACTIVITIES:
-            yield when(activity, participation.take_part)
+            yield when(activity, participation.take_part, unread=participation.UNREAD.get(activity, ()))
 
     @hookimpl
     def schedules(self) -> Iterable[Schedule]:

@@ -1,9 +1,10 @@
 """Earning, completion and claw-back, for whole batches."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from datetime import date, datetime
+from typing import TypeVar
 
-from threepeat.sdk.events import OrderCompleted, OrderPaid, OrderRefunded
+from threepeat.sdk.events import Event, OrderCompleted, OrderPaid, OrderRefunded
 from threepeat_points import factors
 from threepeat_points.accounts import Ctx, lock, mature, pay_debts, touchable, validity, write
 from threepeat_points.events import PointsEarned
@@ -11,11 +12,13 @@ from threepeat_points.ledger import Movement, due_for_order, take
 from threepeat_points.ledger import mature as aged
 from threepeat_points.validity import Validity
 
+E = TypeVar("E", bound=Event)
+
 
 def earn(ctx: Ctx, events: list[OrderPaid]) -> None:
     """Grant points for paid orders: one lot per order, by the factor of its moment; a debt is paid first."""
-    orders = {event.order_id: event for event in reversed(events)}
-    batch = sorted(orders.values(), key=lambda event: event.position)
+    orders = {event.order_id: event for event in _firsts(events, lambda event: event.order_id)}
+    batch = list(orders.values())
     members = {event.member for event in batch}
     debts = lock(ctx, members, opening=members)
     if ctx.settings.most_per_day is not None:
@@ -57,21 +60,20 @@ def earn(ctx: Ctx, events: list[OrderPaid]) -> None:
 
 def complete(ctx: Ctx, events: list[OrderCompleted]) -> None:
     """Say until when the points of completed orders wait; an order that is not paid yet is remembered."""
-    members = {event.member for event in events}
-    lock(ctx, members)
-    times = validity(ctx)
-    orders = [event.order_id for event in events]
-    whose = [event.member for event in events]
-    ctx.sql(
-        "complete",
-        orders=orders,
-        members=whose,
-        unlocks=[_unlocks_completed(ctx, times, event.occurred_at) for event in events],
-    )
-    mature(ctx, members)
+    batch = _firsts(events, lambda event: (event.order_id, event.member))
+    members = {event.member for event in batch}
+    if lock(ctx, members):
+        times = validity(ctx)
+        told = ctx.sql(
+            "complete",
+            orders=[event.order_id for event in batch],
+            members=[event.member for event in batch],
+            unlocks=[_unlocks_completed(ctx, times, event.occurred_at) for event in batch],
+        )
+        mature(ctx, {lot.member_id for lot in told if lot.unlocks_at <= ctx.now})
     if ctx.settings.waits_for == "completion":
         part = ctx.taking_part(members)
-        early = [event for event in events if event.member in part]
+        early = [event for event in batch if event.member in part]
         if early:
             ctx.sql(
                 "note_completions",
@@ -87,39 +89,49 @@ def claw_back(ctx: Ctx, events: list[OrderRefunded]) -> None:
     A refund that names its order reverses what that order earned. One without an order reverses one point
     per whole unit; it touches members who take part or once did, never the comparison group.
     """
-    members = {event.member for event in events}
-    debts = lock(ctx, members, opening={member for member in members if ctx.takes_part(member)})
+    batch = _firsts(events, lambda event: event.refund_id)
+    members = {event.member for event in batch}
+    debts = lock(ctx, members, opening=ctx.taking_part(members))
     counted = ctx.sql(
         "count_refunds",
-        refunds=[event.refund_id for event in events],
-        orders=[event.order_id for event in events],
-        members=[event.member for event in events],
-        amounts=[event.amount for event in events],
+        refunds=[event.refund_id for event in batch],
+        orders=[event.order_id for event in batch],
+        members=[event.member for event in batch],
+        amounts=[event.amount for event in batch],
     )
     fresh = {row.refund_id for row in counted}
+    batch = [event for event in batch if event.refund_id in fresh and event.member in debts]
+    if not batch:
+        return
     lots = touchable(
         ctx,
-        debts.keys(),
-        min(event.occurred_at for event in events),
-        orders=[event.order_id for event in events if event.order_id is not None],
+        {event.member for event in batch},
+        min(event.occurred_at for event in batch),
+        orders=[event.order_id for event in batch if event.order_id is not None],
     )
     journal: list[Movement] = []
-    for event in events:
-        if event.refund_id in fresh and event.member in debts:
-            fresh.remove(event.refund_id)
-            mine = lots[event.member]
-            for lot in mine:
-                journal += aged(lot, event.member, event.occurred_at)
-            if event.order_id is None:
-                own, due = None, event.amount // ctx.tenant.minor_units * ctx.settings.points_per_unit
-            else:
-                own = next((lot for lot in mine if lot.order_id == event.order_id), None)
-                due = due_for_order(own, event.amount) if own else 0
-            if due:
-                line = Movement(event.member, "reversed", f"refund:{event.refund_id}", event.occurred_at)
-                debts[event.member] += take(due, own, mine, line)
-                journal.append(line)
+    for event in batch:
+        mine = lots[event.member]
+        for lot in mine:
+            journal += aged(lot, event.member, event.occurred_at)
+        if event.order_id is None:
+            own, due = None, event.amount // ctx.tenant.minor_units * ctx.settings.points_per_unit
+        else:
+            own = next((lot for lot in mine if lot.order_id == event.order_id), None)
+            due = due_for_order(own, event.amount) if own else 0
+        if due:
+            line = Movement(event.member, "reversed", f"refund:{event.refund_id}", event.occurred_at)
+            debts[event.member] += take(due, own, mine, line)
+            journal.append(line)
     write(ctx, lots, debts, journal)
+
+
+def _firsts(events: Iterable[E], name: Callable[[E], Hashable]) -> list[E]:
+    """Events that report different things: of several under one name the first stands."""
+    found: dict[Hashable, E] = {}
+    for event in events:
+        found.setdefault(name(event), event)
+    return list(found.values())
 
 
 def _unlocks(ctx: Ctx, batch: Sequence[OrderPaid], times: Validity) -> list[datetime | None]:
@@ -128,7 +140,9 @@ def _unlocks(ctx: Ctx, batch: Sequence[OrderPaid], times: Validity) -> list[date
         return [None] * len(batch)
     if ctx.settings.waits_for == "payment":
         return [times.unlocks(event.occurred_at) for event in batch]
-    rows = ctx.sql("completions", orders=[event.order_id for event in batch])
+    rows = ctx.sql(
+        "completions", orders=[event.order_id for event in batch], members=[event.member for event in batch]
+    )
     found = {row.order_id: _unlocks_completed(ctx, times, row.completed_at) for row in rows}
     return [found.get(event.order_id) for event in batch]
 

@@ -6,7 +6,6 @@ from typing import Any
 from sqlalchemy import Row
 
 from threepeat.sdk import (
-    Audience,
     Grant,
     GrantState,
     Item,
@@ -22,9 +21,9 @@ from threepeat.sdk import (
 )
 from threepeat_points.accounts import Ctx, lock
 from threepeat_points.bonus_days import MAX_ID, number
-from threepeat_points.catalogue import today
+from threepeat_points.catalogue import eligible, today
 from threepeat_points.events import PointsRedeemed, RedemptionCancelled
-from threepeat_points.payments import Return, give_back, pay, short
+from threepeat_points.payments import Return, give_back, pay
 
 RULE = "redeemed"
 GONE = _("This cannot be redeemed at the moment.")
@@ -48,19 +47,16 @@ def redeem(ctx: Ctx, item: int, price: int, reference: str) -> Row[Any]:
         Refused: It is not offered, not to this member, none is left, or the member has too few points.
     """
     member, day = ctx.member, today(ctx)
-    rows = ctx.sql("item", id=item)
-    if not rows or not _offered(ctx, rows[0]):
+    found = _offered(ctx, item)
+    if found is None:
         raise Refused(GONE, code="not-offered")
-    found = rows[0]
     if found.price != price:
         raise Refused(_("The price has changed to {n} points.", n=found.price), code="price-changed")
-    if member not in lock(ctx, [member]):
-        raise short(price)
     payment = f"redeem:{reference}"
     pay(ctx, [Spend(member, price, payment)])
-    taken = ctx.sql("take_item", item=item, price=price, day=day, member=member)[0]
+    taken = ctx.sql("take_item", item=item, revision=found.revision, day=day, member=member)[0]
     if not taken.item:
-        raise Refused(_("None is left."), code="sold-out")
+        raise _missed(ctx, found)
     if not taken.day:
         raise Refused(_("None is left for today."), code="sold-out-today")
     if not taken.member:
@@ -73,12 +69,23 @@ def redeem(ctx: Ctx, item: int, price: int, reference: str) -> Row[Any]:
     return ctx.sql("redemption", id=made)[0]
 
 
-def _offered(ctx: Ctx, item: Row[Any]) -> bool:
+def _offered(ctx: Ctx, item: int) -> Row[Any] | None:
+    """An item as it stands, if it is offered to the member today."""
+    rows = ctx.sql("item", id=item)
     day = today(ctx)
-    if item.state != "published" or (item.first_day or day) > day or (item.last_day or day) < day:
-        return False
-    audience = Audience.model_validate(item.audience)
-    return audience.is_everybody or ctx.member in ctx.matching(audience, [ctx.member])
+    if not rows or rows[0].state != "published":
+        return None
+    if (rows[0].first_day or day) > day or (rows[0].last_day or day) < day:
+        return None
+    return next(iter(eligible(ctx, rows)), None)
+
+
+def _missed(ctx: Ctx, seen: Row[Any]) -> Refused:
+    """Why nobody could take one of an item: the last one is gone, or it has been changed since it was seen."""
+    now = ctx.sql("item", id=seen.id)
+    if now and now[0].revision == seen.revision:
+        return Refused(_("None is left."), code="sold-out")
+    return Refused(GONE, code="not-offered")
 
 
 def _hand_over(ctx: Ctx, redemption: int, choice: RewardChoice) -> None:

@@ -8,9 +8,9 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Audience, Context, _, shown
+from threepeat.sdk import Context, _, shown
 from threepeat_points import redemptions
-from threepeat_points.catalogue import KINDS, today
+from threepeat_points.catalogue import KINDS, eligible, today
 from threepeat_points.redemptions import STATES
 from threepeat_points.settings import PointsSettings
 
@@ -105,9 +105,10 @@ class Offered(BaseModel):
 
 
 class Catalogue(BaseModel):
-    """What the member can redeem points for, the cheapest first."""
+    """A page of what the member can redeem points for, the cheapest first."""
 
     items: list[Offered] = Field(title=_("Redemption catalogue"))
+    next: int | None = Field(description="Pass it as `after` for the next page.")
 
 
 class RedeemRequest(BaseModel):
@@ -142,10 +143,13 @@ class MyRedemptions(BaseModel):
     next: int | None = Field(description="Pass it as `before` for the next page.")
 
 
-def catalogue(ctx: Context[PointsSettings]) -> Catalogue:
-    """What is offered to this member today."""
-    rows = ctx.sql("redeemable", day=today(ctx), member=ctx.member)
-    meant = [row for row in rows if _meant(ctx, row)]
+def catalogue(
+    ctx: Context[PointsSettings],
+    after: Annotated[int, Query(ge=0, le=NEWEST)] = 0,
+    limit: Annotated[int, Query(ge=1, le=100)] = 100,
+) -> Catalogue:
+    """What is offered to this member today; a page may hold fewer than asked for, as not all is for everybody."""
+    rows = ctx.sql("redeemable", day=today(ctx), member=ctx.member, after=after, most=limit)
     items = [
         Offered(
             id=row.id,
@@ -156,9 +160,9 @@ def catalogue(ctx: Context[PointsSettings]) -> Catalogue:
             left=None if row.available is None else max(row.available, 0),
             last_day=row.last_day,
         )
-        for row in meant
+        for row in eligible(ctx, rows)
     ]
-    return Catalogue(items=items)
+    return Catalogue(items=items, next=rows[-1].id if len(rows) == limit else None)
 
 
 def redeem(ctx: Context[PointsSettings], wanted: RedeemRequest) -> Redeemed:
@@ -175,11 +179,6 @@ def my_redemptions(
     rows = ctx.sql("my_redemptions", member=ctx.member, before=before, most=limit)
     found = [_redeemed(row) for row in rows]
     return MyRedemptions(redemptions=found, next=found[-1].id if len(found) == limit else None)
-
-
-def _meant(ctx: Context[PointsSettings], row: Row[Any]) -> bool:
-    audience = Audience.model_validate(row.audience)
-    return audience.is_everybody or ctx.member in ctx.matching(audience, [ctx.member])
 
 
 def _redeemed(row: Row[Any]) -> Redeemed:

@@ -1,6 +1,5 @@
 """What a merchant sets about points."""
 
-from collections import Counter
 from collections.abc import Iterable
 from typing import Annotated, Literal
 
@@ -12,6 +11,10 @@ from threepeat.sdk import PluginSettings, Store, _, ngettext, shown
 EXAMPLE = 128
 """Whole units of money in the example of an order."""
 MAX_RULES = 10
+MAX_POINTS = 10**9
+"""That a limit may name, or a member pay with at once."""
+
+Limit = Annotated[int, Field(ge=1, le=MAX_POINTS)]
 
 EARNING, LIFE, VALUE, PAYING = _("Earning"), _("Waiting and expiry"), _("Value"), _("Paying with points")
 TAKING_PART = _("Taking part")
@@ -30,6 +33,14 @@ Activity = Literal[
     "appointment.attended",
 ]
 """What points can be given for. Shares are not among it: the platform forbids paying for them."""
+
+ROLLED_UP: dict[RollUp, str] = {
+    "month": _("They live on to the end of the month of their last day"),
+    "quarter": _("They live on to the end of the quarter of their last day"),
+    "half_year": _("They live on to the end of the half-year of their last day"),
+    "year": _("They live on to the end of the year of their last day"),
+}
+"""What an example says of points that expire together."""
 
 ONCE: frozenset[str] = frozenset({"member.registered", "account.followed"})
 """What a member does once: it brings points once, however often it is reported."""
@@ -86,18 +97,14 @@ class PointsSettings(PluginSettings):
         description=_("For each whole unit of an order's total. An order of ¥128.90 earns 128 points at 1."),
         json_schema_extra=shown(group=EARNING, unit="points"),
     )
-    most_per_order: int | None = Field(
+    most_per_order: Limit | None = Field(
         default=None,
-        ge=1,
-        le=10**9,
         title=_("At most for one order"),
         description=_("Leave it empty for no limit."),
         json_schema_extra=shown(group=EARNING, unit="points"),
     )
-    most_per_day: int | None = Field(
+    most_per_day: Limit | None = Field(
         default=None,
-        ge=1,
-        le=10**9,
         title=_("At most for a member's orders of one day"),
         description=_("What refunds took back makes room again. Leave it empty for no limit."),
         json_schema_extra=shown(group=EARNING, unit="points"),
@@ -175,10 +182,8 @@ class PointsSettings(PluginSettings):
         description=_("0 switches paying with points off."),
         json_schema_extra=shown(group=PAYING, unit="percent"),
     )
-    pay_most: int | None = Field(
+    pay_most: Limit | None = Field(
         default=None,
-        ge=1,
-        le=10**9,
         title=_("Points that one order may be paid with"),
         description=_("Leave it empty for no limit."),
         json_schema_extra=shown(group=PAYING, unit="points"),
@@ -213,9 +218,8 @@ class PointsSettings(PluginSettings):
     @field_validator("taking_part")
     @classmethod
     def _each_once(cls, rules: tuple[TakingPart, ...]) -> tuple[TakingPart, ...]:
-        twice = [event for event, times in Counter(rule.event for rule in rules).items() if times > 1]
-        if twice:
-            raise PydanticCustomError("rules", "two rules are for {event}", {"event": twice[0]})
+        if len({rule.event for rule in rules}) < len(rules):
+            raise PydanticCustomError("rules", _("two rules are for the same: give each once"))
         return rules
 
     @property
@@ -263,9 +267,11 @@ class PointsSettings(PluginSettings):
                 self.expires_after_days,
                 days=self.expires_after_days,
             )
-        if self.pay_percent:
-            most = EXAMPLE * store.minor_units * self.pay_percent // 100
-            points = self._usable(most, store)
+            if self.expires_at_end_of != "day":
+                yield ROLLED_UP[self.expires_at_end_of]
+        most = EXAMPLE * store.minor_units * self.pay_percent // 100
+        points = self.usable(MAX_POINTS, most, store)
+        if points:
             yield _(
                 "{n} points pay {amount} of an order of {total}",
                 n=points,
@@ -281,12 +287,7 @@ class PointsSettings(PluginSettings):
         Args:
             most: What they may pay, in minor units.
         """
-        points = min(wanted, self._usable(most, store))
+        points = min(wanted, self.pay_most or wanted, most * self.points_per_unit_value // store.minor_units)
         points -= points % self.pay_step
         needed = -(-self.pays(points, store) * self.points_per_unit_value // store.minor_units)
         return -(-needed // self.pay_step) * self.pay_step
-
-    def _usable(self, most: int, store: Store) -> int:
-        points = most * self.points_per_unit_value // store.minor_units
-        points = min(points, self.pay_most or points)
-        return points - points % self.pay_step

@@ -4,6 +4,7 @@ from datetime import date, timedelta
 
 import pytest
 
+from threepeat.events import collections
 from threepeat.sdk import Refused
 
 DAY = timedelta(days=1)
@@ -111,3 +112,80 @@ def test_the_highest_of_three_counts(shop):
     assert shop.level("ann") == 3
     shop.at(FIRST + 31 * DAY)
     assert shop.level("ann") == 2
+
+
+def test_a_refund_that_names_the_product_counts_whatever_comes_first(shop):
+    line = {"sku": "card", "quantity": 1, "amount": 10_000}
+    shop.batch(shop.refund("ann", "r", 100, "1", lines=[line]), card(shop, "ann", "1", yuan=300))
+    assert shop.level("ann") == 1
+
+
+def test_a_refund_counts_though_the_product_is_not_sold_as_a_tier_any_more(shop):
+    line = {"sku": "card", "quantity": 1, "amount": 10_000}
+    shop.batch(card(shop, "ann", "1", yuan=300), card(shop, "bob", "2", yuan=300))
+    shop.tier(3, name="SVIP", qualify=5_000, retain=4_000, sold_as=["other"], sold_days=30)
+    shop.batch(shop.refund("ann", "r", 100, "1", lines=[line]))
+    shop.batch(shop.refund("bob", "s", 100, "2", lines=[{**line, "sku": "other"}]))
+    assert shop.levels() == {"ann": 1, "bob": 3}
+
+
+def test_what_was_bought_on_top_of_what_came_back_first_begins_earlier(shop):
+    shop.batch(shop.refund("ann", "r", 100, "1"), card(shop, "ann", "1"), card(shop, "ann", "2"))
+    shop.at(FIRST + 29 * DAY)
+    assert shop.level("ann") == 3
+    shop.at(FIRST + 31 * DAY)
+    assert shop.level("ann") == 1
+
+
+def test_a_bought_tier_counts_from_its_order_on_however_events_are_cut(make_shop):
+    """Elsewhere the next order of the same batch earns as if nothing had been bought."""
+    whole, single = make_shop(), make_shop()
+    for each in (whole, single):
+        each.tier(3, name="SVIP", qualify=5_000, earn_factor="2", sold_as=["card"], sold_days=30)
+        events = [card(each, "ann", "1"), each.order("ann", "2", 100)]
+        for batch in [events] if each is whole else [[one] for one in events]:
+            each.batch(*batch)
+    earned = "SELECT order_id, granted FROM points.lot WHERE tenant_id = :tenant ORDER BY 1"
+    assert whole.rows(earned) == single.rows(earned) == [("1", 100), ("2", 200)]
+    bought = """
+        SELECT e.data ->> 'order_id', c.reason FROM tiers.change c
+        JOIN core.event e ON e.tenant_id = c.tenant_id AND e.position = c.position
+        WHERE c.tenant_id = :tenant ORDER BY c.id
+    """
+    assert whole.rows(bought) == [("1", "growth"), ("1", "bought")]
+
+
+def test_what_was_paid_for_brings_its_rewards_to_everybody(make_shop):
+    shop = make_shop()
+    shop.save(holdout=50)
+    shop.tier(
+        3, name="SVIP", qualify=5_000, sold_as=["card"], sold_days=30,
+        entry_rewards=[{"kind": "points", "amount": 5}],
+    )  # fmt: skip
+    names = [f"m{number}" for number in range(12)]
+    shop.batch(*(card(shop, name, name) for name in names))
+    assert set(shop.levels().values()) == {3}
+    assert {shop.points(name) for name in names} == {5}
+
+
+def test_a_grant_is_changed_to_a_tier_that_there_is(shop):
+    shop.paid("ann", "1", 10)
+    grant = shop.grant("ann", 2, FIRST + 5 * DAY)
+
+    def change(level):
+        def work(opened):
+            there = collections.read(opened, "tiers", "grants", grant.id)
+            form = {"customer": "ann", "level": level, "last_day": str(FIRST + DAY), "reason": "a kindness"}
+            return collections.update(
+                opened, "tiers", "grants", grant.id, form, revision=there.revision, by="test"
+            )
+
+        shop.inside(work)
+        shop.kit.worker.drain()
+
+    with pytest.raises(Refused, match="no tier"):
+        change(9)
+    change(3)
+    assert shop.level("ann") == 3
+    shop.at(FIRST + 2 * DAY)
+    assert shop.level("ann") == 1

@@ -111,3 +111,35 @@ def test_birthdays_come_a_stretch_at_a_time(shop, monkeypatch):
         shop.write("INSERT INTO tiers.birthday VALUES (:tenant, :member, '02-14', '2025-01-01')", member=member)
     shop.at(date(2025, 2, 14))
     assert {shop.points(name) for name in names} == {5}
+
+
+def test_neither_a_moved_birthday_nor_another_tier_brings_a_second_one(shop):
+    shop.tier(2, **SILVER, birthday_rewards=[FIVE])
+    shop.tier(3, **GOLD, birthday_rewards=[NINE])
+    shop.paid("ann", "1", 1_000)
+    shop.call("POST", "/birthday", "ann", json={"month": 1, "day": 12})
+    shop.at(date(2025, 1, 12))
+    shop.at(date(2026, 1, 12))
+    assert shop.points("ann") == 10
+    assert shop.call("POST", "/birthday", "ann", json={"month": 1, "day": 14}).status_code == 200
+    shop.paid("ann", "2", 5_000)
+    assert shop.level("ann") == 3
+    shop.at(date(2026, 1, 14))
+    assert shop.points("ann") == 10
+    shop.at(date(2027, 1, 14))
+    assert shop.points("ann") == 19
+
+
+def test_what_is_owed_is_given_a_stretch_at_a_time_and_nobody_waits_behind_what_is_too_dear(shop, monkeypatch):
+    from threepeat_tiers import gifts
+
+    monkeypatch.setattr(gifts, "MOST", 2)
+    shop.tier(2, **SILVER, entry_rewards=[{"kind": "points", "amount": 1_000}, FIVE])
+    shop.save(budget=0)
+    names = [f"m{number}" for number in range(5)]
+    shop.batch(*(shop.order(name, name, 1_000) for name in names))
+    assert shop.metric("gifts_waiting").value == 10
+    shop.save(budget=25)
+    shop.at(shop.day + DAY)
+    assert {shop.points(name) for name in names} == {5}
+    assert shop.metric("gifts_waiting").value == 5

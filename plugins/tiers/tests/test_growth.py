@@ -3,6 +3,7 @@
 from datetime import date, timedelta
 
 import pytest
+import sqlalchemy
 
 DAY = timedelta(days=1)
 FIRST = date(2025, 1, 10)
@@ -103,6 +104,33 @@ def test_taking_part_counts_as_often_a_day_as_it_may(shop):
     shop.batch(shop.event("page.viewed", "ann", page="home"), shop.order("ann", "1", 10))
     assert growth(shop, "ann") == 300 + 60
     assert shop.faults() == []
+
+
+def test_what_counts_for_nobody_costs_one_look(shop):
+    """Most events of a store are behaviour: where it brings no growth, no member is read or locked for it."""
+    shop.save(interactions=[{"kind": "visit.made", "growth": 100}])
+    shop.paid("ann", "1", 10)
+    run = []
+    engine = shop.platform.database.app
+
+    def note(_connection, _cursor, statement, *_rest):
+        if "tiers." in statement:
+            run.append(statement)
+
+    sqlalchemy.event.listen(engine, "before_cursor_execute", note)
+    try:
+        shop.batch(*(shop.event("session.started", name, session_id=name) for name in ("ann", "bob")))
+        looks = list(run)
+        shop.batch(shop.event("visit.made", "ann"))
+    finally:
+        sqlalchemy.event.remove(engine, "before_cursor_execute", note)
+    assert [statement for statement in looks if "tiers.version" not in statement] == []
+    assert len(looks) == 1
+    assert len(run) > 3
+    assert growth(shop, "ann") == 110
+    shop.save(interactions=[])
+    shop.batch(shop.event("visit.made", "ann", FIRST - DAY))
+    assert growth(shop, "ann") == 210, "it counts on for those whose period began under it"
 
 
 def test_sharing_can_not_be_made_to_count(shop):

@@ -74,7 +74,7 @@ class Person:
 
     def __init__(self, rules, day):
         self.rules, self.joined, self.earned = rules, day, 0
-        self.reviewed, self.due, self.grace = None, rules.next_review(day, day), None
+        self.reviewed, self.due, self.grace, self.fell = None, rules.next_review(day, day), None, None
 
 
 class Model:
@@ -92,7 +92,16 @@ class Model:
         who = self.who[name]
         self.growth[who][day] += value
         person = self.people.setdefault(who, Person(self.rules, day))
+        self.give_back(who, person, day)
         self.climb(who, person, max(day, person.reviewed or day))
+
+    def give_back(self, who, person, late):
+        """What comes in late for the window of a fall is judged as if it had been there."""
+        if person.fell and person.fell[2] <= late < person.reviewed:
+            rules, lost, first = person.fell
+            growth = self.sum(who, first, person.reviewed - DAY)
+            level = lost if growth >= rules.keep[lost] else min(rules.reached(growth), lost)
+            person.earned = max(person.earned, level)
 
     def climb(self, who, person, first):
         rules = person.rules
@@ -136,18 +145,19 @@ class Model:
     def review(self, who, person):
         rules, day = person.rules, person.due
         first = person.grace or rules.start(person.joined, day - DAY)
-        growth = self.sum(who, first, day - DAY)
+        growth, fell = self.sum(who, first, day - DAY), None
         if rules.reached(growth) >= person.earned:
             person.earned = rules.reached(growth)
         elif growth < rules.keep[person.earned]:
             if rules.grace and person.grace is None:
                 person.grace, person.due = first, day + rules.grace * DAY
                 return
+            fell = rules, person.earned, first
             person.earned = max(person.earned - 1, rules.reached(growth))
         if person.rules is not self.rules:
             now = self.sum(who, self.rules.start(person.joined, day - DAY), day - DAY)
             person.rules, person.earned = self.rules, max(person.earned, self.rules.reached(now))
-        person.reviewed, person.grace = day, None
+        person.reviewed, person.grace, person.fell = day, None, fell
         person.due = person.rules.next_review(person.joined, day)
 
     def change(self, qualify, keep, grace):
@@ -173,8 +183,10 @@ class Model:
             return
         both = [one, other] if other else [one]
         kept = max(both, key=lambda person: (person.earned, person.due, person.rules.version))
+        last = max((person.reviewed for person in both if person.reviewed), default=None)
+        kept.fell = kept.fell if kept.reviewed == last else None
         kept.joined = min(person.joined for person in both)
-        kept.reviewed = max((person.reviewed for person in both if person.reviewed), default=None)
+        kept.reviewed = last
         self.people[new] = kept
         self.climb(new, kept, max(self.today, kept.reviewed or self.today))
 

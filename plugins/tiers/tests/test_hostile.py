@@ -1,6 +1,6 @@
 """What nobody should send: refused with the field's name, never a fault, and nothing is left of it."""
 
-from datetime import date, timedelta
+from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
@@ -99,6 +99,14 @@ def test_the_largest_amounts_are_counted(shop):
     shop.batch(shop.event("order.paid", "eve", order_id="x", total=1, lines=lines))
     assert shop.levels() == {"ann": 3, "eve": 3}
     assert shop.mine("ann")["growth"] == 5 * 10**12
+
+
+def test_a_tier_that_is_bought_for_ever_ends_at_last(shop):
+    lines = [{"sku": "card", "quantity": 10**9, "amount": 1}]
+    shop.tier(3, name="c", qualify=5_000, sold_as=["card"], sold_days=3660)
+    shop.batch(*(shop.event("order.paid", "ann", order_id=str(n), total=1, lines=lines) for n in range(90)))
+    assert shop.level("ann") == 3
+    assert shop.rows("SELECT max(until) FROM tiers.floor") == [(datetime(2300, 1, 1, tzinfo=UTC),)]
 
 
 def test_a_tiers_page_lists_by_state_and_name(shop):

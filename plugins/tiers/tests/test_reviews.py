@@ -125,6 +125,65 @@ def test_a_worker_that_comes_late_reviews_each_period_for_its_own_days(make_shop
     assert [row[0] for row in punctual.rows(trail)] == [row[0] for row in late.rows(trail)]
 
 
+def test_nobody_is_warned_of_days_of_grace_that_are_over(shop):
+    shop.paid("ann", "1", 1_000)
+    shop.at(date(2026, 6, 15))
+    assert shop.level("ann") == 1
+    assert shop.told("tier.at_risk") == []
+
+
+@pytest.mark.parametrize(("late", "level"), [(100, 2), (99, 1)])
+def test_what_comes_in_late_gives_back_what_a_review_took(make_shop, late, level):
+    """Elsewhere an order of the last evening that the shop reports in the morning costs the tier for a year."""
+    shop = make_shop(day=date(2023, 1, 10))
+    shop.save(window="calendar_year", grace_days=0)
+    shop.tier(2, name="b", qualify=1_000, retain=800, entry_rewards=[{"kind": "points", "amount": 5}])
+    shop.paid("ann", "1", 1_000)
+    shop.at(date(2024, 12, 30))
+    shop.paid("ann", "2", 700)
+    shop.at(date(2025, 1, 2))
+    assert shop.level("ann") == 1
+    shop.batch(shop.order("ann", "3", late, date(2024, 12, 31)), shop.order("ann", "4", 700))
+    assert shop.level("ann") == level
+    assert shop.points("ann") == 5, "nothing is entered by it"
+    shop.at(date(2025, 12, 31))
+    assert shop.level("ann") == level, "and it stays as if it had never gone"
+
+
+def test_a_late_event_lifts_by_itself_however_events_are_cut(make_shop):
+    whole, single = make_shop(), make_shop()
+    orders = [("ann", "2", 300, date(2025, 2, 26)), ("ann", "3", 500, date(2025, 2, 27)), ("ann", "4", 9, None)]
+    for each in (whole, single):
+        each.save(grace_days=0, window_days=30)
+        each.paid("ann", "1", 1_000)
+        each.at(date(2025, 3, 2))
+        assert each.level("ann") == 1
+    whole.batch(*(whole.order(*one) for one in orders))
+    for one in orders:
+        single.paid(*one)
+    trail = """
+        SELECT e.data ->> 'order_id', c.from_level, c.to_level, c.reason FROM tiers.change c
+        JOIN core.event e ON e.tenant_id = c.tenant_id AND e.position = c.position
+        WHERE c.tenant_id = :tenant AND c.reason = 'growth' ORDER BY c.id
+    """
+    assert whole.rows(trail) == single.rows(trail) == [("1", 0, 2, "growth"), ("3", 1, 2, "growth")]
+
+
+def test_the_comparison_group_does_not_rise_at_a_review_either(make_shop):
+    """Whoever is in it stands somewhere only by a floor; a review reads growth and must not act on it."""
+    shop = make_shop()
+    shop.save(holdout=50)
+    names = [f"m{number}" for number in range(12)]
+    shop.batch(*(shop.order(name, name, 1_000) for name in names))
+    held = sorted(set(names) - shop.levels().keys())
+    assert held
+    shop.grant(held[0], 3, date(2025, 2, 10))
+    shop.at(date(2025, 2, 2))
+    assert shop.rows("SELECT earned, level FROM tiers.standing WHERE granted = 3") == [(0, 3)]
+    shop.at(date(2025, 2, 12))
+    assert shop.level(held[0]) == 0
+
+
 def test_members_are_reviewed_a_stretch_at_a_time(shop, monkeypatch):
     from threepeat_tiers import reviews
 

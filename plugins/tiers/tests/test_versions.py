@@ -79,6 +79,49 @@ def test_from_growth_to_a_ranking_and_back(shop):
     assert shop.level("m20") == 2, "by what the last 365 days have brought"
 
 
+def test_a_month_of_ranking_ends_with_its_ranking(make_shop):
+    """Elsewhere whoever led the month stands at the bottom, for the new rules know of no ranking."""
+    shop = make_shop()
+    shop.save(mode="share")
+    shop.batch(*(shop.order(f"m{number}", f"o{number}", 100 + number) for number in range(20)))
+    shop.save(mode="threshold")
+    shop.at(date(2025, 2, 1))
+    levels = shop.levels()
+    assert {name for name, level in levels.items() if level == 3} == {"m19"}
+    assert sorted(levels.values()) == [1] * 13 + [2] * 6 + [3]
+
+
+def test_two_edits_at_once_do_not_come_to_more_than_there_is(shop):
+    """Elsewhere each is checked against what was there before the other."""
+    from threading import Barrier, Thread
+
+    barrier, answers = Barrier(2), []
+
+    def edit(level):
+        barrier.wait()
+        try:
+            shop.tier(level, qualify=level * 10_000, share_percent=60, sold_as=[f"card-{level}"])
+        except Refused as refused:
+            answers.append(refused.code)
+        else:
+            answers.append("made")
+
+    threads = [Thread(target=edit, args=(level,)) for level in (4, 5)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(answers) == ["made", "shares-too-large"]
+
+
+def test_a_product_buys_one_tier(shop):
+    shop.tier(2, **SILVER, sold_as=["card"])
+    with pytest.raises(Refused, match="one tier"):
+        shop.tier(3, name="Gold", qualify=5_000, sold_as=["more", "card"])
+    shop.tier(2, **SILVER)
+    shop.tier(3, name="Gold", qualify=5_000, sold_as=["more", "card"])
+
+
 def test_levels_and_growth_are_kept_in_order(shop):
     with pytest.raises(Refused, match="higher tier"):
         shop.tier(2, **{**SILVER, "qualify": 5_000})

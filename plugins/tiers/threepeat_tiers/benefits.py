@@ -1,6 +1,6 @@
 """What a tier brings: prices, free shipping, and a factor on points."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from fractions import Fraction
 
 from threepeat.sdk import Asked, AsOf, PriceRule, Reduction, Stage, _, price_rule
@@ -18,11 +18,13 @@ def current(ctx: Ctx, members: Collection[int]) -> Mapping[int, tuple[Rules, Tie
     Bought and granted tiers count from their first to their last instant, whether a worker has seen them or not.
     """
     rows = ctx.sql("current", members=sorted(members))
-    rules = versions(ctx, {row.version for row in rows if row.version is not None})
+    named = {row.version for row in rows}
+    rules: dict[int | None, Rules] = dict(versions(ctx, named - {None}).items())
+    if None in named:
+        rules[None] = newest(ctx)[1]  # a floor that no worker has seen yet
     found = {}
     for row in rows:
-        # Without a version it is a floor that no worker has seen yet.
-        own = newest(ctx)[1] if row.version is None else rules[row.version]
+        own = rules[row.version]
         tier = own.at(row.level)
         if tier is not None:
             found[row.member_id] = own, tier
@@ -45,25 +47,15 @@ def factors(ctx: Ctx, moments: Sequence[AsOf]) -> list[Fraction]:
 def member_price(ctx: Ctx, asked: Asked) -> Iterable[Reduction]:
     """The tier's own price for what it covers."""
     tier = _tier(ctx, asked)
-    if tier is None or not tier.percent_off:
-        return
-    lines = _covered(tier, asked)
-    amount = sum(asked.standing[line] for line in lines) * tier.percent_off // 100
-    if amount:
-        title = _("{tier} price", tier=tier.name)
-        yield Reduction(title, amount=amount, lines=lines, group=MEMBER, key=str(tier.level))
+    if tier is not None:
+        yield from _off(tier, asked, tier.percent_off, _("{tier} price", tier=tier.name), MEMBER)
 
 
 def extra_off(ctx: Ctx, asked: Asked) -> Iterable[Reduction]:
     """Percent off on top, of what the goods come to after the member price."""
     tier = _tier(ctx, asked)
-    if tier is None or not tier.extra_percent_off:
-        return
-    lines = _covered(tier, asked)
-    amount = sum(asked.standing[line] for line in lines) * tier.extra_percent_off // 100
-    if amount:
-        title = _("{tier} extra discount", tier=tier.name)
-        yield Reduction(title, amount=amount, lines=lines, key=str(tier.level))
+    if tier is not None:
+        yield from _off(tier, asked, tier.extra_percent_off, _("{tier} extra discount", tier=tier.name))
 
 
 def free_shipping(ctx: Ctx, asked: Asked) -> Iterable[Reduction]:
@@ -88,5 +80,9 @@ def _tier(ctx: Ctx, asked: Asked) -> TierRule | None:
     return found[1] if found is not None else None
 
 
-def _covered(tier: TierRule, asked: Asked) -> list[str]:
-    return [line.id for line in asked.basket.lines if tier.scope.covers(line.sku, line.category)]
+def _off(tier: TierRule, asked: Asked, percent: int, title: str, group: str = "") -> Iterator[Reduction]:
+    """Percent off what the tier covers, rounded down."""
+    lines = [line.id for line in asked.basket.lines if tier.scope.covers(line.sku, line.category)]
+    amount = sum(asked.standing[line] for line in lines) * percent // 100
+    if amount:
+        yield Reduction(title, amount=amount, lines=lines, group=group, key=str(tier.level))

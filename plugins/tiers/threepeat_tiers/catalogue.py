@@ -285,7 +285,11 @@ def begin(ctx: Ctx) -> None:
 
 
 def _require_order(ctx: Ctx, given: TierForm) -> None:
-    """See that a higher tier asks for more growth, and that the shares leave something for the lowest one."""
+    """See that a higher tier asks for more growth, that the shares fit, and that each product buys one tier.
+
+    Whoever edits another tier at the same time waits, and then is judged by what stands here.
+    """
+    ctx.sql("tiers_lock")
     others = [TierRule.model_validate(form) for form in ctx.sql("latest")[0].tiers]
     rest = [one for one in others if one.level != given.level]
     for other in rest:
@@ -298,6 +302,13 @@ def _require_order(ctx: Ctx, given: TierForm) -> None:
             )  # fmt: skip
     if sum(one.share_percent for one in rest) + given.share_percent > 100:
         raise Refused(_("The shares of all tiers come to more than 100 percent."), code="shares-too-large")
+    for other in rest:
+        twice = {*other.sold_as} & {*given.sold_as}
+        if twice:
+            raise Refused(
+                _("{sku} buys “{tier}” already: a product buys one tier.", sku=min(twice), tier=other.name),
+                code="sold-twice",
+            )
 
 
 def _level(item: str) -> int:

@@ -21,13 +21,23 @@ class Standing:
     joined_on: date
     reviewed_on: date | None
     review_on: date
-    grace_until: date | None
-    grace_since: date | None
+    grace_until: date | None = None
+    grace_since: date | None = None
+    fell_from: int | None = None
+    fell_version: int | None = None
+    fell_since: date | None = None
 
     @property
     def level(self) -> int:
         """The tier that counts: the highest of the three."""
         return max(self.earned, self.paid, self.granted)
+
+    @property
+    def fell_by(self) -> tuple[date, date] | None:
+        """From which to which day growth was looked at when the last review took a tier; None if it took none."""
+        if self.fell_since is None or self.reviewed_on is None:
+            return None
+        return self.fell_since, self.reviewed_on - DAY
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,16 +53,32 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A rise, and what brought it."""
+    """A rise, and what brought it.
+
+    Attributes:
+        again: It only gives back what a review took.
+    """
 
     position: int
     occurred_at: datetime
     standing: Standing
+    again: bool = False
 
 
-def newcomer(rules: Rules, version: int, member_id: int, day: date) -> Standing:
-    """How somebody stands who was just met."""
-    return Standing(member_id, version, 0, 0, 0, day, None, next_review(rules, day, day), None, None)
+@dataclass(frozen=True, slots=True)
+class Fall:
+    """A tier that the last review took: its level, the rules that judged, their window, and its growth by now."""
+
+    level: int
+    rules: Rules
+    first: date
+    last: date
+    growth: int
+
+
+def newcomer(rules: Rules, version: int, member_id: int, joined_on: date, day: date) -> Standing:
+    """How somebody stands who was just met, and is reviewed first after a day."""
+    return Standing(member_id, version, 0, 0, 0, joined_on, None, next_review(rules, joined_on, day))
 
 
 def span(rules: Rules, standing: Standing, days: Iterable[date]) -> tuple[date, date]:
@@ -64,20 +90,33 @@ def span(rules: Rules, standing: Standing, days: Iterable[date]) -> tuple[date, 
     )
 
 
-def climb(rules: Rules, standing: Standing, known: Mapping[date, int], entries: Sequence[Entry]) -> Iterator[Step]:
+def climb(
+    rules: Rules,
+    standing: Standing,
+    known: Mapping[date, int],
+    entries: Sequence[Entry],
+    fall: Fall | None = None,
+) -> Iterator[Step]:
     """The rises that growth brings, one entry after the other.
 
     A member rises as soon as any window that contains the entry and ends after the last review reaches a higher
-    tier. So late entries count as far as the next review would see them, and how entries were cut into batches
-    makes no difference.
+    tier. What comes in late for the window by which the last review took a tier gives it back as soon as the
+    review would have left it. So late entries count, and how entries were cut into batches makes no difference.
 
     Args:
         known: Growth by day, without the entries.
         entries: In the order of the log.
+        fall: Without the entries, too.
     """
     growth = Counter(known)
     for entry in entries:
         growth[entry.day] += entry.value
+        if fall is not None and fall.first <= entry.day <= fall.last:
+            fall = replace(fall, growth=fall.growth + entry.value)
+            restored = given_back(rules, standing, fall)
+            if restored != standing:
+                standing = restored
+                yield Step(entry.position, entry.occurred_at, standing, again=True)
         first = _looked_at(standing, entry.day)
         level = reached(rules, standing, growth, first)
         if level > standing.earned:
@@ -99,6 +138,13 @@ def in_window(rules: Rules, standing: Standing, growth: Mapping[date, int], day:
     """The growth of the window that ends with a day."""
     first = window_start(rules, standing.joined_on, day)
     return sum(value for one, value in growth.items() if first <= one <= day)
+
+
+def given_back(rules: Rules, standing: Standing, fall: Fall) -> Standing:
+    """How a member would stand if the review had seen this growth; the same if that brings nothing back."""
+    kept = fall.rules.kept(fall.level, fall.growth)
+    level = rules.fit(fall.level if kept else min(fall.rules.qualified(fall.growth), fall.level))
+    return replace(standing, earned=level) if level > standing.earned else standing
 
 
 def reviewed_window(rules: Rules, standing: Standing) -> tuple[date, date]:
@@ -129,7 +175,7 @@ def review(
         growth_now: Of the window that ended before the review, by the newest rules.
         cuts: For a ranking, the growth that each level above the lowest asks for.
     """
-    level = standing.earned
+    level, fell = standing.earned, False
     if rules.mode == "share":
         level = _placed(rules, growth, cuts)
     elif rules.qualified(growth) < level and not rules.kept(level, growth):
@@ -140,6 +186,7 @@ def review(
             return replace(standing, grace_until=until, grace_since=since, review_on=until)
         earned = rules.qualified(growth)
         level = max(rules.below(level), earned) if rules.downgrade == "one_down" else earned
+        fell = True
     else:
         level = max(level, rules.qualified(growth))
     number, coming = newest
@@ -156,6 +203,9 @@ def review(
         review_on=next_review(coming, standing.joined_on, standing.review_on),
         grace_until=None,
         grace_since=None,
+        fell_from=standing.earned if fell else None,
+        fell_version=standing.version if fell else None,
+        fell_since=reviewed_window(rules, standing)[0] if fell else None,
     )
 
 

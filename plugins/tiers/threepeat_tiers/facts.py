@@ -7,8 +7,9 @@ from threepeat.sdk import Fact, fact
 from threepeat_tiers import standings
 from threepeat_tiers.benefits import current
 from threepeat_tiers.climbing import Standing
+from threepeat_tiers.growth import within
 from threepeat_tiers.rules import Rules
-from threepeat_tiers.versions import Ctx, newest, versions
+from threepeat_tiers.versions import Ctx, versions
 from threepeat_tiers.windows import today, window_start
 
 
@@ -30,17 +31,9 @@ def early_access_hours(ctx: Ctx, members: Collection[int]) -> Mapping[int, int]:
 def growth(ctx: Ctx, members: Collection[int]) -> Mapping[int, int]:
     """The member's growth in the window that ends today."""
     found = {row.member_id: standings.of(row) for row in ctx.sql("standings_now", members=sorted(members))}
-    number, rules = newest(ctx)
-    known = {**versions(ctx, {one.version for one in found.values()}), number: rules}
+    known = versions(ctx, {one.version for one in found.values()})
     windows = {member: window(ctx, known[one.version], one) for member, one in found.items()}
-    order = sorted(windows)
-    rows = ctx.sql(
-        "growth_in",
-        members=order,
-        firsts=[windows[member][0] for member in order],
-        lasts=[windows[member][1] for member in order],
-    )
-    return {row.member_id: max(row.growth, 0) for row in rows}
+    return {member: max(value, 0) for member, value in within(ctx, windows).items()}
 
 
 def window(ctx: Ctx, rules: Rules, standing: Standing) -> tuple[date, date]:

@@ -1,12 +1,17 @@
 """Floors: tiers that members have at least, bought or granted, each until its own end."""
 
-from collections import Counter
-from collections.abc import Collection, Sequence
-from dataclasses import replace
-from datetime import datetime, timedelta
+import json
+from collections import Counter, defaultdict
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from types import MappingProxyType
+from typing import Any
+
+from sqlalchemy import Row
 
 from threepeat.sdk import Due
-from threepeat.sdk.events import OrderPaid, OrderRefunded
+from threepeat.sdk.events import Event, OrderPaid, OrderRefunded
 from threepeat_tiers import rising, standings
 from threepeat_tiers.climbing import Standing, newcomer
 from threepeat_tiers.events import Reason
@@ -18,15 +23,33 @@ from threepeat_tiers.windows import today
 FLOOR = "floor"
 """The timer that looks at a member's floors."""
 MOST_DAYS = 36_600
+"""What one order can buy."""
+LAST = datetime(2300, 1, 1, tzinfo=UTC)
+"""When everything ends that was bought again and again."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sale:
+    """A tier that an order buys: for how many days, and by which products."""
+
+    event: OrderPaid
+    level: int
+    days: int
+    skus: Sequence[str]
+
+    @property
+    def key(self) -> tuple[str, int]:
+        """An order buys a tier once."""
+        return self.event.order_id, self.level
 
 
 def bought(ctx: Ctx, events: Sequence[OrderPaid], rules: Rules) -> None:
     """Keep the tiers that orders have bought: from the payment, or from the end of what was bought before."""
-    wanted = _sold(events, rules)
-    if not wanted:
+    sales = {sale.key: sale for sale in reversed(_sold(events, rules))}
+    if not sales:
         return
-    members = {event.member for event, _, _ in wanted}
-    orders = sorted({event.order_id for event, _, _ in wanted})
+    members = {sale.event.member for sale in sales.values()}
+    orders = sorted({order for order, _ in sales})
     known = ctx.sql("floors_bought", members=sorted(members), orders=orders)
     there = {(row.order_id, row.level) for row in known}
     ends: dict[tuple[int, int], datetime] = {}
@@ -34,51 +57,58 @@ def bought(ctx: Ctx, events: Sequence[OrderPaid], rules: Rules) -> None:
         if row.state == "open":
             key = row.member_id, row.level
             ends[key] = max(row.until, ends.get(key, row.until))
-    fresh = {(event.order_id, level): (event, days) for event, level, days in reversed(wanted)}
-    untils = {}
-    for (order, level), (event, days) in reversed(fresh.items()):
-        if (order, level) not in there:
-            begins = max(event.occurred_at, ends.get((event.member, level), event.occurred_at))
-            ends[event.member, level] = untils[order, level] = begins + timedelta(days=days)
-    bought_now = [fresh[key] for key in untils]
+    fresh = [sale for sale in reversed(sales.values()) if sale.key not in there]
+    untils = []
+    for sale in fresh:
+        key, paid_at = (sale.event.member, sale.level), sale.event.occurred_at
+        ends[key] = min(max(paid_at, ends.get(key, paid_at)) + timedelta(days=sale.days), LAST)
+        untils.append(ends[key])
     rows = ctx.sql(
         "buy",
-        members=[event.member for event, _ in bought_now],
-        levels=[level for _, level in untils],
-        begins=[event.occurred_at for event, _ in bought_now],
-        untils=list(untils.values()),
-        days=[days for _, days in bought_now],
-        orders=[order for order, _ in untils],
+        members=[sale.event.member for sale in fresh],
+        levels=[sale.level for sale in fresh],
+        begins=[sale.event.occurred_at for sale in fresh],
+        untils=untils,
+        days=[sale.days for sale in fresh],
+        orders=[sale.event.order_id for sale in fresh],
+        skus=[json.dumps(sale.skus) for sale in fresh],
     )
     for row in rows:
         remind(ctx, row.id, row.member_id, row.until)
-    ctx.sql("floors_refunded", orders=orders)
-    look(ctx, members)
+    _end(ctx, orders)
+    look(ctx, members, {sale.event.member: sale.event for sale in reversed(fresh)})
 
 
-def _sold(events: Sequence[OrderPaid], rules: Rules) -> list[tuple[OrderPaid, int, int]]:
-    """Which orders buy which levels for how many days, in the order of the log."""
+def _sold(events: Sequence[OrderPaid], rules: Rules) -> list[Sale]:
+    """Which orders buy which tiers, in the order of the log."""
     sold = {sku: tier for tier in rules.tiers for sku in tier.sold_as}
     found = []
     for event in sorted(events, key=lambda one: one.position):
         days: Counter[int] = Counter()
+        skus: dict[int, set[str]] = defaultdict(set)
         for line in event.lines if sold else ():
             if line.sku in sold:
                 days[sold[line.sku].level] += line.quantity * sold[line.sku].sold_days
-        found += [(event, level, min(number, MOST_DAYS)) for level, number in sorted(days.items())]
+                skus[sold[line.sku].level].add(line.sku)
+        found += [
+            Sale(event, level, min(number, MOST_DAYS), sorted(skus[level]))
+            for level, number in sorted(days.items())
+        ]
     return found
 
 
-def refunded(ctx: Ctx, events: Sequence[OrderRefunded], rules: Rules) -> None:
-    """End what was bought with orders that went back in full, or whose refund names the tier's product."""
-    sold = {sku: tier.level for tier in rules.tiers for sku in tier.sold_as}
-    named = [(event, event.order_id) for event in events if event.order_id is not None]
-    lines = {(order, sold[line.sku]) for event, order in named for line in event.lines if line.sku in sold}
-    rows = list(ctx.sql("floors_refunded", orders=sorted({order for _, order in named}))) if named else []
-    if lines:
-        rows += ctx.sql(
-            "floors_returned", orders=[order for order, _ in sorted(lines)], levels=[to for _, to in sorted(lines)]
-        )
+def refunded(ctx: Ctx, events: Sequence[OrderRefunded]) -> None:
+    """End what was bought with orders that went back in full, or whose refunds name the tier's product."""
+    first = {event.order_id: event for event in reversed(events) if event.order_id is not None}
+    if first:
+        ended = _end(ctx, sorted(first))
+        if ended:
+            look(ctx, {row.member_id for row in ended}, {row.member_id: first[row.order_id] for row in ended})
+
+
+def _end(ctx: Ctx, orders: Sequence[str]) -> Sequence[Row[Any]]:
+    """End what came back of what these orders have bought; what was bought on top ends as much earlier."""
+    rows = ctx.sql("floors_refunded", orders=orders)
     if rows:
         ends = ctx.sql(
             "floors_shorten",
@@ -89,7 +119,7 @@ def refunded(ctx: Ctx, events: Sequence[OrderRefunded], rules: Rules) -> None:
         )
         for row in ends:
             remind(ctx, row.id, row.member_id, row.until)
-        look(ctx, {row.member_id for row in rows})
+    return rows
 
 
 def remind(ctx: Ctx, floor: int, member: int, until: datetime) -> None:
@@ -102,8 +132,12 @@ def looked(ctx: Ctx, due: list[Due]) -> None:
     look(ctx, {one.member for one in due if one.member is not None})
 
 
-def look(ctx: Ctx, members: Collection[int]) -> None:
-    """Let those floors count that are open now, and no others. What was paid for counts for everybody."""
+def look(ctx: Ctx, members: Collection[int], causes: Mapping[int, Event] = MappingProxyType({})) -> None:
+    """Let those floors count that are open now, and no others. What was paid for counts for everybody.
+
+    Args:
+        causes: By member, the event that brought it about, if one did: what it changes counts from there on.
+    """
     order = sorted(members)
     ctx.sql("floors_counted", members=order)
     parts = {row.member_id: (row.paid, row.granted) for row in ctx.sql("floors_parts", members=order)}
@@ -120,13 +154,16 @@ def look(ctx: Ctx, members: Collection[int]) -> None:
         if member in met or after != before:
             changed.append(after)
             if after.level != was:
-                moves.append(Move(after, was, _why(was, after, bought=after.paid > before.paid), ctx.now))
+                why, cause = _why(was, after, bought=after.paid > before.paid), causes.get(member)
+                at, position = (cause.occurred_at, cause.position) if cause else (ctx.now, None)
+                moves.append(Move(after, was, why, at, position, cause))
     standings.write(ctx, changed, moves, rules, offers=not force.closing)
 
 
 def _met(ctx: Ctx, force: InForce, members: Sequence[int]) -> dict[int, Standing]:
     """Standings for those who have none, with what they have earned so far if they take part."""
-    found = {member: newcomer(force.rules, force.number, member, today(ctx)) for member in members}
+    day = today(ctx)
+    found = {member: newcomer(force.rules, force.number, member, day, day) for member in members}
     if found and not force.closing:
         rising_ones = [found[member] for member in ctx.taking_part(found)]
         found.update({one.member_id: one for one in rising.look(ctx, {force.number: force.rules}, rising_ones)})

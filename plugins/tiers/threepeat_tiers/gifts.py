@@ -1,9 +1,9 @@
 """Rewards for entering a tier and on the birthday: once for each member, tier and period."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Any, Literal
 
 from sqlalchemy import Row
@@ -23,24 +23,48 @@ LATE_DAYS = 7
 """Birthdays of so many days before a run are made up for after a pause."""
 BIRTHDAYS = "birthdays"
 
+SETTLE = "settle"
+
+_FIRST = {
+    "decided_at": datetime(2000, 1, 1, tzinfo=UTC).isoformat(),
+    "member_id": 0,
+    "occasion": "",
+    "level": 0,
+    "period": "",
+    "number": 0,
+}
+"""Before every gift, in the order in which they are tried again."""
+
 _KEPT = {GrantState.GRANTED, GrantState.DUPLICATE}
 _LATER = {GrantState.OVER_BUDGET, GrantState.CLOSED}
 
 
 @dataclass(frozen=True, slots=True)
 class Entered:
-    """A member who came into tiers, the lowest first."""
+    """A member who came into tiers, the lowest first; `paid` if by buying, so that nobody is held out."""
 
     member: int
     tiers: tuple[TierRule, ...]
     period: str
-    at: datetime
+    paid: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _Promise:
+    """A reward of a tier that a member has coming; `number` is its place among those of the occasion."""
+
+    member: int
+    level: int
+    period: str
+    number: int
+    choice: RewardChoice
+    paid: bool = False
 
 
 def enter(ctx: Ctx, entered: Sequence[Entered]) -> None:
     """Give what entering brings. Whoever leaves a tier and comes back in the same period gets nothing again."""
     due = [
-        (one.member, tier.level, one.period, number, choice)
+        _Promise(one.member, tier.level, one.period, number, choice, one.paid)
         for one in entered
         for tier in one.tiers
         for number, choice in enumerate(tier.entry_rewards, 1)
@@ -66,16 +90,16 @@ def go_on(ctx: Ctx, due: list[Due]) -> None:
 def _birthdays(ctx: Ctx, first: date, last: date, after: int) -> None:
     days = [first + number * DAY for number in range((last - first).days + 1)]
     years = {named: day.year for day in days for named in _named(day)}
-    rows = ctx.sql("birthdays", days=sorted(years), after=after, most=MOST)
+    order = sorted(years)
+    rows = ctx.sql("birthdays", days=order, periods=[str(years[named]) for named in order], after=after, most=MOST)
     rules = versions(ctx, {row.version for row in rows})
     members = ctx.taking_part({row.member_id for row in rows})
     due = []
     for row in rows:
         tier = rules[row.version].at(row.level)
         if tier is not None and row.member_id in members:
-            period = str(years[row.month_day])
             due += [
-                (row.member_id, tier.level, period, number, choice)
+                _Promise(row.member_id, tier.level, row.period, number, choice)
                 for number, choice in enumerate(tier.birthday_rewards, 1)
             ]
     _promise(ctx, "birthday", due)
@@ -85,24 +109,40 @@ def _birthdays(ctx: Ctx, first: date, last: date, after: int) -> None:
 
 
 def settle(ctx: Ctx, occurrence: Occurrence) -> None:
-    """Try again to give what was promised and could not be given."""
+    """Try again to give what was promised and could not be given, a stretch of gifts at a time."""
     del occurrence
-    _give(ctx, ctx.sql("gifts_owed", most=MOST))
+    _settle(ctx, _FIRST)
 
 
-def _promise(ctx: Ctx, occasion: Occasion, due: Sequence[tuple[int, int, str, int, RewardChoice]]) -> None:
+def settle_on(ctx: Ctx, due: list[Due]) -> None:
+    """The next stretch of what is owed."""
+    for one in due:
+        if one.payload:
+            _settle(ctx, one.payload)
+
+
+def _settle(ctx: Ctx, after: Mapping[str, Any]) -> None:
+    rows = ctx.sql("gifts_owed", **after, most=MOST)
+    _give(ctx, rows)
+    if len(rows) == MOST:
+        place = {name: getattr(rows[-1], name) for name in _FIRST}
+        ctx.later(SETTLE, SETTLE, ctx.now, payload={**place, "decided_at": place["decided_at"].isoformat()})
+
+
+def _promise(ctx: Ctx, occasion: Occasion, due: Sequence[_Promise]) -> None:
     """Write gifts down, each once, and give those that are new."""
     if due:
         rows = ctx.sql(
             "promise",
             occasion=occasion,
-            members=[member for member, *_ in due],
-            levels=[level for _, level, *_ in due],
-            periods=[period for _, _, period, *_ in due],
-            numbers=[number for *_, number, _ in due],
-            kinds=[choice.kind for *_, choice in due],
-            amounts=[choice.amount for *_, choice in due],
-            items=[choice.item for *_, choice in due],
+            members=[one.member for one in due],
+            levels=[one.level for one in due],
+            periods=[one.period for one in due],
+            numbers=[one.number for one in due],
+            kinds=[one.choice.kind for one in due],
+            amounts=[one.choice.amount for one in due],
+            items=[one.choice.item for one in due],
+            paid=[one.paid for one in due],
         )
         _give(ctx, rows)
 
@@ -135,7 +175,8 @@ def _give(ctx: Ctx, rows: Sequence[Row[Any]]) -> None:
 def _grant(row: Row[Any]) -> Grant:
     """The cause names tier and period, so the grant is the same however often the tier is entered."""
     cause = f"{row.occasion} {row.level} {row.period}"
-    return Grant(row.member_id, row.amount, f"{row.occasion}-{row.level}-{row.number}", cause, row.item)
+    rule = f"{row.occasion}-{row.level}-{row.number}"
+    return Grant(row.member_id, row.amount, rule, cause, row.item, paid=row.paid)
 
 
 def _named(day: date) -> list[str]:

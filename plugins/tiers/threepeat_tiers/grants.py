@@ -65,13 +65,11 @@ def create(ctx: Ctx, given: GrantForm) -> str:
     member = ctx.find_member(given.customer)
     if member is None:
         raise Refused(_("There is no member {id}.", id=given.customer), code="no-member")
-    until = _until(ctx, given)
-    columns = {"level": given.level, "until": until, "reason": given.reason}
-    row = ctx.sql("grant_add", member=member, customer=given.customer, **columns)
-    if not row:
-        raise Refused(_("There is no tier of this level: make it first."), code="no-tier")
-    _look(ctx, row[0])
-    return str(row[0].id)
+    rows = ctx.sql("grant_add", member=member, customer=given.customer, **_columns(ctx, given))
+    if not rows:
+        raise _no_tier()
+    _look(ctx, rows[0])
+    return str(rows[0].id)
 
 
 def update(ctx: Ctx, item: str, revision: int, given: GrantForm) -> bool:
@@ -83,8 +81,9 @@ def update(ctx: Ctx, item: str, revision: int, given: GrantForm) -> bool:
     before = read(ctx, item)
     if before is not None and before.values.customer != given.customer:
         raise Refused(_("The member of a grant stays: withdraw it and make a new one."), code="member-fixed")
-    columns = {"level": given.level, "until": _until(ctx, given), "reason": given.reason}
-    rows = ctx.sql("grant_save", id=_number(item), revision=revision, **columns)
+    rows = ctx.sql("grant_save", id=_number(item), revision=revision, **_columns(ctx, given))
+    if not rows and not any(tier.state == "active" for tier in ctx.sql("tier", level=given.level)):
+        raise _no_tier()
     for row in rows:
         _look(ctx, row)
     return bool(rows)
@@ -123,11 +122,19 @@ GRANTS = collection(
 )
 
 
-def _until(ctx: Ctx, given: GrantForm) -> Any:
-    """The instant at which the last day ends."""
+def _columns(ctx: Ctx, given: GrantForm) -> dict[str, object]:
+    """What is stored of a form; it ends with the last instant of the last day.
+
+    Raises:
+        Refused: The last day is over.
+    """
     if given.last_day < today(ctx):
         raise Refused(_("The last day is over: choose a later one."), code="over")
-    return midnight(ctx, given.last_day + DAY)
+    return {"level": given.level, "until": midnight(ctx, given.last_day + DAY), "reason": given.reason}
+
+
+def _no_tier() -> Refused:
+    return Refused(_("There is no tier of this level: make it first."), code="no-tier")
 
 
 def _look(ctx: Ctx, row: Row[Any]) -> None:

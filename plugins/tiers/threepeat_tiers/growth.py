@@ -6,8 +6,11 @@ refund that names no order takes what its money would bring from the day of the 
 points, so spending them never lowers it.
 """
 
+import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from threepeat.sdk.events import Event, OrderPaid, OrderRefunded
@@ -17,47 +20,100 @@ from threepeat_tiers.versions import Ctx
 from threepeat_tiers.windows import local_day
 
 
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A paid order, and the rules by which it counts; `total` in minor units."""
+
+    id: str
+    member_id: int
+    day: date
+    total: int
+    rules: Rules
+
+
+@dataclass(frozen=True, slots=True)
+class Refund:
+    """A refund, and the rules by which it takes; `amount` in minor units."""
+
+    id: str
+    order_id: str | None
+    member_id: int
+    day: date
+    amount: int
+    rules: Rules
+    skus: Sequence[str] = ()
+
+
 def met(ctx: Ctx, events: Iterable[Event]) -> list[Entry]:
     """Entries of no growth: the members are known from here on."""
     return [_entry(ctx, event, 0) for event in events]
 
 
 def paid(ctx: Ctx, events: Sequence[OrderPaid], rules: Mapping[int, Rules]) -> list[Entry]:
-    """Count orders that were not counted yet, by the rules under which their members stand.
-
-    A refund that came before its order is taken off at once.
-    """
+    """Count orders that were not counted yet, by the rules under which their members stand."""
     first = {event.order_id: event for event in reversed(events)}
     orders = sorted(first.values(), key=lambda event: event.position)
-    counted = ctx.sql(
-        "orders",
-        orders=[event.order_id for event in orders],
-        members=[event.member for event in orders],
-        days=[local_day(ctx, event.occurred_at) for event in orders],
-        totals=[event.total for event in orders],
-        rates=[rules[event.member].growth_per_unit for event in orders],
-        per_order=[rules[event.member].growth_per_order for event in orders],
-        minor_units=ctx.tenant.minor_units,
+    brought = note_orders(
+        ctx,
+        [
+            Order(
+                event.order_id, event.member, local_day(ctx, event.occurred_at), event.total, rules[event.member]
+            )
+            for event in orders
+        ],
     )
-    brought = {row.order_id: row.growth for row in counted}
     return [_entry(ctx, event, brought[event.order_id]) for event in orders if event.order_id in brought]
 
 
 def refunded(ctx: Ctx, events: Sequence[OrderRefunded], rules: Mapping[int, Rules]) -> None:
     """Take off what refunds ask for, each once. Nobody's tier changes by it before the next review."""
     first = {event.refund_id: event for event in reversed(events)}
-    refunds = sorted(first.values(), key=lambda event: event.position)
-    ctx.sql(
-        "refunds",
-        refunds=[event.refund_id for event in refunds],
-        orders=[event.order_id for event in refunds],
-        members=[event.member for event in refunds],
-        amounts=[event.amount for event in refunds],
-        days=[local_day(ctx, event.occurred_at) for event in refunds],
-        rates=[rules[event.member].growth_per_unit for event in refunds],
+    note_refunds(
+        ctx,
+        [
+            Refund(
+                event.refund_id,
+                event.order_id,
+                event.member,
+                local_day(ctx, event.occurred_at),
+                event.amount,
+                rules[event.member],
+                sorted({line.sku for line in event.lines}),
+            )
+            for event in sorted(first.values(), key=lambda event: event.position)
+        ],
+    )
+
+
+def note_orders(ctx: Ctx, orders: Sequence[Order]) -> Mapping[str, int]:
+    """Keep orders, each id once; what those bring that are new, less refunds that came before them."""
+    rows = ctx.sql(
+        "orders",
+        orders=[order.id for order in orders],
+        members=[order.member_id for order in orders],
+        days=[order.day for order in orders],
+        totals=[order.total for order in orders],
+        rates=[order.rules.growth_per_unit for order in orders],
+        per_order=[order.rules.growth_per_order for order in orders],
         minor_units=ctx.tenant.minor_units,
     )
-    orders = sorted({event.order_id for event in refunds if event.order_id is not None})
+    return {row.order_id: row.growth for row in rows}
+
+
+def note_refunds(ctx: Ctx, refunds: Sequence[Refund]) -> None:
+    """Keep refunds, each id once, and take off what their orders have brought."""
+    ctx.sql(
+        "refunds",
+        refunds=[refund.id for refund in refunds],
+        orders=[refund.order_id for refund in refunds],
+        members=[refund.member_id for refund in refunds],
+        amounts=[refund.amount for refund in refunds],
+        days=[refund.day for refund in refunds],
+        rates=[refund.rules.growth_per_unit for refund in refunds],
+        skus=[json.dumps(refund.skus) for refund in refunds],
+        minor_units=ctx.tenant.minor_units,
+    )
+    orders = sorted({refund.order_id for refund in refunds if refund.order_id is not None})
     if orders:
         ctx.sql("take_off", orders=orders)
 
@@ -92,11 +148,11 @@ def taken_part(ctx: Ctx, kind: str, events: Sequence[Event], rules: Mapping[int,
     return entries
 
 
-def add(ctx: Ctx, entries: Sequence[Entry]) -> None:
-    """Add what entries bring to the days."""
-    sums: Counter[Any] = Counter()
-    for entry in entries:
-        sums[entry.member_id, entry.day] += entry.value
+def add(ctx: Ctx, values: Iterable[tuple[int, date, int]]) -> None:
+    """Add growth to members' days."""
+    sums: Counter[tuple[int, date]] = Counter()
+    for member, day, value in values:
+        sums[member, day] += value
     keys = sorted(key for key, value in sums.items() if value)
     if keys:
         ctx.sql(
@@ -105,6 +161,20 @@ def add(ctx: Ctx, entries: Sequence[Entry]) -> None:
             days=[day for _, day in keys],
             values=[sums[key] for key in keys],
         )
+
+
+def within(ctx: Ctx, windows: Mapping[int, tuple[date, date]]) -> Mapping[int, int]:
+    """Growth of members, each from a first to a last day; below zero after refunds; whoever has none is absent."""
+    if not windows:
+        return {}
+    order = sorted(windows)
+    rows = ctx.sql(
+        "growth_in",
+        members=order,
+        firsts=[windows[member][0] for member in order],
+        lasts=[windows[member][1] for member in order],
+    )
+    return {row.member_id: row.growth for row in rows}
 
 
 def _entry(ctx: Ctx, event: Event, value: int) -> Entry:

@@ -3,19 +3,15 @@
 It is silent: nobody is told, and nothing is given for what lies in the past.
 """
 
-from collections.abc import Sequence
-from typing import Any
-
-from sqlalchemy import Row
-
 from threepeat.sdk import Due
 from threepeat.sdk.events import OrderPaid, OrderRefunded
-from threepeat_tiers import rising, standings
+from threepeat_tiers import growth, rising, standings
 from threepeat_tiers.climbing import newcomer
+from threepeat_tiers.growth import Order, Refund
 from threepeat_tiers.rules import Rules
 from threepeat_tiers.standings import Move
 from threepeat_tiers.versions import Ctx, in_force, versions
-from threepeat_tiers.windows import local_day
+from threepeat_tiers.windows import local_day, today
 
 LEARN = "learn"
 CHUNK = 20_000
@@ -48,46 +44,25 @@ def _read(ctx: Ctx, rules: Rules) -> None:
     rows = ctx.sql("stretch", most=CHUNK, paid=OrderPaid.type, refunded=OrderRefunded.type)
     # Whoever was merged into another or erased stands in the log under the old id, and is left out.
     since = ctx.facts(["member.since"], {row.member_id for row in rows})["member.since"]
-    present = [row for row in rows if row.member_id in since]
-    refunds = list({row.refund_id: row for row in reversed(present) if row.type == OrderRefunded.type}.values())
-    orders = list({row.order_id: row for row in reversed(present) if row.type == OrderPaid.type}.values())
-    ctx.sql(
-        "refunds",
-        refunds=[row.refund_id for row in refunds],
-        orders=[row.order_id for row in refunds],
-        members=[row.member_id for row in refunds],
-        amounts=[row.amount for row in refunds],
-        days=[local_day(ctx, row.occurred_at) for row in refunds],
-        rates=[rules.growth_per_unit for _row in refunds],
-        minor_units=ctx.tenant.minor_units,
+    present = [row for row in reversed(rows) if row.member_id in since]
+    refunds = {row.refund_id: row for row in present if row.type == OrderRefunded.type}
+    orders = {row.order_id: row for row in present if row.type == OrderPaid.type}
+    days = {row.position: local_day(ctx, row.occurred_at) for row in present}
+    growth.note_refunds(
+        ctx,
+        [
+            Refund(row.refund_id, row.order_id, row.member_id, days[row.position], row.amount, rules)
+            for row in refunds.values()
+        ],
     )
-    ctx.sql("take_off", orders=sorted({row.order_id for row in refunds if row.order_id is not None}))
-    counted = ctx.sql(
-        "orders",
-        orders=[row.order_id for row in orders],
-        members=[row.member_id for row in orders],
-        days=[local_day(ctx, row.occurred_at) for row in orders],
-        totals=[row.total for row in orders],
-        rates=[rules.growth_per_unit for _row in orders],
-        per_order=[rules.growth_per_order for _row in orders],
-        minor_units=ctx.tenant.minor_units,
+    brought = growth.note_orders(
+        ctx,
+        [Order(row.order_id, row.member_id, days[row.position], row.total, rules) for row in orders.values()],
     )
-    _add(ctx, orders, {row.order_id: row.growth for row in counted})
+    growth.add(
+        ctx, ((orders[order].member_id, days[orders[order].position], value) for order, value in brought.items())
+    )
     ctx.sql("learned", most=CHUNK)
-
-
-def _add(ctx: Ctx, orders: Sequence[Row[Any]], brought: dict[str, int]) -> None:
-    sums: dict[tuple[int, Any], int] = {}
-    for row in orders:
-        key = row.member_id, local_day(ctx, row.occurred_at)
-        sums[key] = sums.get(key, 0) + brought.get(row.order_id, 0)
-    keys = sorted(key for key, value in sums.items() if value)
-    ctx.sql(
-        "add_growth",
-        members=[member for member, _ in keys],
-        days=[day for _, day in keys],
-        values=[sums[key] for key in keys],
-    )
 
 
 def _place(ctx: Ctx, after: int) -> bool:
@@ -102,7 +77,7 @@ def _place(ctx: Ctx, after: int) -> bool:
     rules = {**versions(ctx, {one.version for one in known.values()}), force.number: force.rules}
     before = {
         row.member_id: known.get(row.member_id)
-        or newcomer(force.rules, force.number, row.member_id, row.first_day)
+        or newcomer(force.rules, force.number, row.member_id, row.first_day, today(ctx))
         for row in rows
         if row.member_id in members
     }

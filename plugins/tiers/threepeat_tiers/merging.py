@@ -25,14 +25,15 @@ def merge_members(ctx: Ctx, source: int, target: int) -> None:
     ctx.sql("merge_gifts_settled", source=source, target=target)
     ctx.sql("merge_gifts", source=source, target=target)
     ctx.sql("merge_rest", source=source, target=target)
+    # Growth is noted of members without a standing, too: the person may have reached a tier by it.
+    ctx.later(LOOK, f"{LOOK} {target}", ctx.now, member=target)
     if source not in known:
         return
     ctx.sql("merge_gone", source=source)
     after = _better(replace(known[source], member_id=target), before)
-    move = Move(after, before.level if before else 0, "merged", ctx.now)
-    rules = versions(ctx, [after.version])
-    standings.write(ctx, [after], [move], rules, offers=False)
-    ctx.later(LOOK, f"{LOOK} {target}", ctx.now, member=target)
+    was = (before.level, before.version) if before else (0, 0)
+    moves = [Move(after, was[0], "merged", ctx.now)] if (after.level, after.version) != was else []
+    standings.write(ctx, [after], moves, versions(ctx, [after.version]), offers=False)
 
 
 def looked(ctx: Ctx, due: list[Due]) -> None:
@@ -53,15 +54,21 @@ def looked(ctx: Ctx, due: list[Due]) -> None:
 
 
 def _better(one: Standing, other: Standing | None) -> Standing:
-    """The standing with the higher earned tier, and of equal ones that which is reviewed later; both floors."""
+    """The standing with the higher earned tier, and of equal ones that which is reviewed later; both floors.
+
+    What a review took can come back only if it was the last review of both.
+    """
     if other is None:
         return one
     kept = max(one, other, key=lambda found: (found.earned, found.review_on, found.version))
     reviews = [found.reviewed_on for found in (one, other) if found.reviewed_on is not None]
+    reviewed_on = max(reviews, default=None)
+    if kept.reviewed_on != reviewed_on:
+        kept = replace(kept, fell_from=None, fell_version=None, fell_since=None)
     return replace(
         kept,
         paid=max(one.paid, other.paid),
         granted=max(one.granted, other.granted),
         joined_on=min(one.joined_on, other.joined_on),
-        reviewed_on=max(reviews, default=None),
+        reviewed_on=reviewed_on,
     )

@@ -3,7 +3,8 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, MetaData, text
+from sqlalchemy import BigInteger, CheckConstraint, Identity, Index, MetaData, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from threepeat.sdk.models import ANONYMISE, DELETE, TenantOwned, personal
@@ -74,7 +75,8 @@ class Standing(Base):
 
     `level` is the highest of `earned`, `paid` and `granted`; 0 is no tier. `reviewed_on` is the day of the last
     review. In the days of grace after a review, `grace_until` is when it ends and `grace_since` from which day on
-    growth counts for it.
+    growth counts for it. If the last review took a tier, `fell_from` is its level, `fell_version` the version that
+    judged, and `fell_since` the first day that was looked at: what comes in late for these days can bring it back.
     """
 
     __tablename__ = "standing"
@@ -82,6 +84,7 @@ class Standing(Base):
         CheckConstraint("level = greatest(earned, paid, granted)", name="standing_level_check"),
         CheckConstraint("least(earned, paid, granted) >= 0", name="standing_parts_check"),
         CheckConstraint("(grace_until IS NULL) = (grace_since IS NULL)", name="standing_grace_check"),
+        CheckConstraint("num_nulls(fell_from, fell_version, fell_since) IN (0, 3)", name="standing_fell_check"),
         Index("standing_review", "tenant_id", "review_on", "member_id"),
         Index("standing_version", "tenant_id", "version", "member_id"),
         {"comment": PERSONAL},
@@ -98,6 +101,9 @@ class Standing(Base):
     review_on: Mapped[date]
     grace_until: Mapped[date | None]
     grace_since: Mapped[date | None]
+    fell_from: Mapped[int | None]
+    fell_version: Mapped[int | None]
+    fell_since: Mapped[date | None]
 
 
 class Change(Base):
@@ -161,7 +167,10 @@ class PaidOrder(Base):
 
 
 class Refund(Base):
-    """A refund; its key keeps it from being counted twice. `taken` is what one without an order takes."""
+    """A refund; its key keeps it from being counted twice. `taken` is what one without an order takes.
+
+    `skus` are the products that came back, as far as the refund names them.
+    """
 
     __tablename__ = "refund"
     __table_args__ = (
@@ -177,6 +186,7 @@ class Refund(Base):
     amount: Mapped[int]
     refunded_on: Mapped[date]
     taken: Mapped[int]
+    skus: Mapped[list[str]] = mapped_column(ARRAY(Text))
 
 
 class Interaction(Base):
@@ -197,7 +207,8 @@ class Floor(Base):
 
     `open` until a worker has seen that its time is over, `over` from then on; `withdrawn` if the store took it
     back or its order was refunded. `counted` is the level with which it is part of where the member stands; 0
-    if it is not. `customer` is the shop's id of the member, as it was filled in.
+    if it is not. `skus` are the products by which it was bought. `customer` is the shop's id of the member, as it
+    was filled in.
     """
 
     __tablename__ = "floor"
@@ -222,6 +233,7 @@ class Floor(Base):
     until: Mapped[datetime]
     days: Mapped[int]
     order_id: Mapped[str | None]
+    skus: Mapped[list[str]] = mapped_column(ARRAY(Text), server_default="{}")
     customer: Mapped[str]
     reason: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="open")
@@ -233,7 +245,7 @@ class Floor(Base):
 class Gift(Base):
     """A reward for entering a tier, or for the birthday: once for each member, tier and period.
 
-    `owed` until it could be given; `missed` if it never could.
+    `owed` until it could be given; `missed` if it never could. `paid` for what comes with a tier that was bought.
     """
 
     __tablename__ = "gift"
@@ -253,6 +265,7 @@ class Gift(Base):
     kind: Mapped[str]
     amount: Mapped[int]
     item: Mapped[str]
+    paid: Mapped[bool]
     state: Mapped[str] = mapped_column(server_default="owed")
     reward_key: Mapped[str | None]
     decided_at: Mapped[datetime]

@@ -112,6 +112,7 @@ class Tiers(Plugin[TiersSettings]):
         yield timer(reviews.REVIEW, reviews.go_on)
         yield timer(versions.RULES_CHANGED, reviews.rules_changed)
         yield timer(gifts.BIRTHDAYS, gifts.go_on)
+        yield timer(gifts.SETTLE, gifts.settle_on)
         yield timer(floors.FLOOR, floors.looked)
         yield timer(merging.LOOK, merging.looked)
         yield timer(learning.LEARN, learning.learn)

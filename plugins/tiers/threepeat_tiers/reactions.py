@@ -29,14 +29,15 @@ def refunded(ctx: Ctx, events: list[OrderRefunded]) -> None:
     force = in_force(ctx)
     known, rules = _rules(ctx, events, force)
     growth.refunded(ctx, events, _by_member(events, known, rules, force))
-    floors.refunded(ctx, events, force.rules)
+    floors.refunded(ctx, events)
 
 
 def taking_part(kind: str) -> Callable[[Ctx, list[E]], None]:
-    """The handler of a kind of interaction."""
+    """The handler of a kind of interaction; where it counts for nobody, it costs one look at the versions."""
 
     def handler(ctx: Ctx, events: list[E]) -> None:
-        _count(ctx, events, lambda rules: growth.taken_part(ctx, kind, events, rules))
+        if any(one.kind == kind for one in ctx.settings.interactions) or ctx.sql("counted", kind=kind)[0].counted:
+            _count(ctx, events, lambda rules: growth.taken_part(ctx, kind, events, rules))
 
     return handler
 
@@ -45,7 +46,7 @@ def _count(ctx: Ctx, events: Sequence[Event], bring: Callable[[Mapping[int, Rule
     force = in_force(ctx)
     known, rules = _rules(ctx, events, force)
     entries = bring(_by_member(events, known, rules, force))
-    growth.add(ctx, entries)
+    growth.add(ctx, ((entry.member_id, entry.day, entry.value) for entry in entries))
     if entries and not force.closing:
         rise(ctx, force, rules, known, entries, events)
     return force
@@ -53,8 +54,8 @@ def _count(ctx: Ctx, events: Sequence[Event], bring: Callable[[Mapping[int, Rule
 
 def _rules(ctx: Ctx, events: Sequence[Event], force: InForce) -> tuple[dict[int, Standing], dict[int, Rules]]:
     known = standings.read(ctx, {event.member for event in events})
-    older = {one.version for one in known.values()} - {force.number}
-    return known, {**versions(ctx, older), force.number: force.rules}
+    named = {number for one in known.values() for number in (one.version, one.fell_version) if number is not None}
+    return known, {**versions(ctx, named - {force.number}), force.number: force.rules}
 
 
 def _by_member(

@@ -13,6 +13,7 @@ from threepeat.sdk.wording import Value
 from threepeat_tiers import rising, standings
 from threepeat_tiers.climbing import Standing, review, reviewed_window
 from threepeat_tiers.events import TierAtRisk
+from threepeat_tiers.growth import within
 from threepeat_tiers.messages import AT_RISK, SHORT
 from threepeat_tiers.rules import Rules, cut_sizes
 from threepeat_tiers.standings import Move
@@ -66,21 +67,28 @@ def _review(ctx: Ctx, force: InForce, found: Sequence[Standing]) -> None:
     day = found[0].review_on
     older = {one.version for one in found} - {force.number}
     rules = {**versions(ctx, older), force.number: force.rules}
-    judged = {one.member_id: _judging(rules[one.version], force) for one in found}
-    growth = _growth(ctx, {one.member_id: reviewed_window(judged[one.member_id], one) for one in found})
+    # A ranking is one for everybody: by the newest rules that have one.
+    ranking = rules[max((number for number, one in rules.items() if one.mode == "share"), default=force.number)]
+    judged = {
+        one.member_id: ranking if rules[one.version].mode == "share" else rules[one.version] for one in found
+    }
+    growth = within(ctx, {one.member_id: reviewed_window(judged[one.member_id], one) for one in found})
     coming = {
         one.member_id: (window_start(force.rules, one.joined_on, day - DAY), day - DAY)
         for one in found
         if judged[one.member_id] is not force.rules and force.rules.mode == "threshold"
     }
-    growth_now = _growth(ctx, coming)
+    growth_now = within(ctx, coming)
     ranked = any(one.mode == "share" for one in judged.values())
-    cuts = _cuts(ctx, force.rules, day) if ranked and force.rules.mode == "share" else {}
+    cuts = _cuts(ctx, ranking, day) if ranked else {}
+    taking_part = ctx.taking_part(judged)
     changed, moves = [], []
     for before in found:
         member = before.member_id
         mine, own = judged[member], growth.get(member, 0)
         after = review(mine, before, own, (force.number, force.rules), growth_now.get(member, 0), cuts)
+        if member not in taking_part:
+            after = replace(after, earned=min(after.earned, before.earned))
         changed.append(after)
         if after.grace_until is not None:
             _warn(ctx, mine, after, own)
@@ -90,27 +98,10 @@ def _review(ctx: Ctx, force: InForce, found: Sequence[Standing]) -> None:
     ctx.log.info("members reviewed", day=str(day), members=len(found), moved=len(moves))
 
 
-def _judging(rules: Rules, force: InForce) -> Rules:
-    """The rules that judge a period: those under which it ran; a ranking is made by the newest for everybody."""
-    return force.rules if rules.mode == force.rules.mode == "share" else rules
-
-
-def _growth(ctx: Ctx, windows: Mapping[int, tuple[date, date]]) -> dict[int, int]:
-    if not windows:
-        return {}
-    order = sorted(windows)
-    rows = ctx.sql(
-        "growth_in",
-        members=order,
-        firsts=[windows[member][0] for member in order],
-        lasts=[windows[member][1] for member in order],
-    )
-    return {row.member_id: row.growth for row in rows}
-
-
 def _warn(ctx: Ctx, rules: Rules, standing: Standing, growth: int) -> None:
+    """Tell what is missing, unless a late worker finds the days of grace over already."""
     tier = rules.at(standing.earned)
-    if tier is not None and standing.grace_until is not None:
+    if tier is not None and standing.grace_until is not None and standing.grace_until > today(ctx):
         at_risk = TierAtRisk(
             level=standing.earned, until=standing.grace_until, missing=tier.keep - max(growth, 0), name=tier.name
         )

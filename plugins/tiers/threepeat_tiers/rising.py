@@ -7,7 +7,8 @@ from datetime import date
 
 from threepeat.sdk.events import Event
 from threepeat_tiers import standings
-from threepeat_tiers.climbing import Entry, Standing, climb, newcomer, reached, span
+from threepeat_tiers.climbing import Entry, Fall, Standing, climb, newcomer, reached, span
+from threepeat_tiers.growth import within
 from threepeat_tiers.rules import Rules
 from threepeat_tiers.standings import Move
 from threepeat_tiers.versions import Ctx, InForce
@@ -27,7 +28,7 @@ def rise(
     """Let those members rise whom new entries lift, and give whoever was just met a standing.
 
     Args:
-        rules: By number of the version.
+        rules: By number of the version, those by which a review took a tier among them.
         known: The standings that there are, locked.
         entries: Added to the days already.
     """
@@ -36,23 +37,26 @@ def rise(
         mine[entry.member_id].append(entry)
     taking_part = ctx.taking_part(mine)
     standing = {
-        member: known.get(member) or newcomer(force.rules, force.number, member, brought[0].day)
+        member: known.get(member) or newcomer(force.rules, force.number, member, brought[0].day, brought[0].day)
         for member, brought in mine.items()
         if member in taking_part
     }
     days = _days(ctx, rules, standing, {member: [one.day for one in mine[member]] for member in standing})
+    falls = _falls(ctx, rules, standing, mine)
     causes = {event.position: event for event in events}
     changed = {member: one for member, one in standing.items() if member not in known}
     moves: list[Move] = []
-    for member, found in days.items():
-        own = Counter(found)
+    for member in sorted(days.keys() | falls.keys()):
+        own = Counter(days.get(member, {}))
         for entry in mine[member]:
             own[entry.day] -= entry.value
-        before = standing[member].level
-        for step in climb(rules[standing[member].version], standing[member], own, mine[member]):
+        one, before = standing[member], standing[member].level
+        for step in climb(rules[one.version], one, own, mine[member], falls.get(member)):
             if step.standing.level != before:
                 cause = causes[step.position]
-                moves.append(Move(step.standing, before, "growth", step.occurred_at, step.position, cause))
+                moves.append(
+                    Move(step.standing, before, "growth", step.occurred_at, step.position, cause, again=step.again)
+                )
             before, changed[member] = step.standing.level, step.standing
     standings.write(ctx, changed.values(), moves, rules)
 
@@ -71,6 +75,25 @@ def look(ctx: Ctx, rules: Mapping[int, Rules], found: Sequence[Standing]) -> lis
             one = replace(one, earned=level, review_on=review, grace_until=None, grace_since=None)
         looked.append(one)
     return looked
+
+
+def _falls(
+    ctx: Ctx, rules: Mapping[int, Rules], standing: Mapping[int, Standing], mine: Mapping[int, Sequence[Entry]]
+) -> dict[int, Fall]:
+    """What a review took from members for whom something came in late, as it was without these entries."""
+    windows = {
+        member: window
+        for member, one in standing.items()
+        if (window := one.fell_by) and any(window[0] <= entry.day <= window[1] for entry in mine[member])
+    }
+    growth = within(ctx, windows)
+    falls = {}
+    for member, (first, last) in windows.items():
+        level, version = standing[member].fell_from, standing[member].fell_version
+        if level is not None and version is not None:
+            late = sum(entry.value for entry in mine[member] if first <= entry.day <= last)
+            falls[member] = Fall(level, rules[version], first, last, growth.get(member, 0) - late)
+    return falls
 
 
 def _days(

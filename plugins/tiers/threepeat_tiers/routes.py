@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import date, datetime
-from typing import Any, Literal
+from typing import Literal
 
 from pydantic import BaseModel, Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -12,6 +12,7 @@ from threepeat_tiers import standings
 from threepeat_tiers.benefits import current
 from threepeat_tiers.climbing import Standing, reviewed_window
 from threepeat_tiers.facts import window
+from threepeat_tiers.growth import within
 from threepeat_tiers.rules import Rules, TierRule
 from threepeat_tiers.versions import Ctx, newest, versions
 from threepeat_tiers.windows import DAY, today
@@ -249,5 +250,4 @@ def _spend(ctx: Ctx, rules: Rules, missing: int) -> int | None:
 
 
 def _growth(ctx: Ctx, first: date, last: date) -> int:
-    rows: Any = ctx.sql("growth_in", members=[ctx.member], firsts=[first], lasts=[last])
-    return max(rows[0].growth, 0) if rows else 0
+    return max(within(ctx, {ctx.member: (first, last)}).get(ctx.member, 0), 0)

@@ -29,6 +29,7 @@ class Move:
         position: The change counts for events after it; None is the end of the log as it is now.
         at: When.
         cause: The event that brought it, if one did.
+        again: It gives back what a review took: nothing is entered by it.
     """
 
     standing: Standing
@@ -37,6 +38,7 @@ class Move:
     at: datetime
     position: int | None = None
     cause: Event | None = None
+    again: bool = False
 
 
 def read(ctx: Ctx, members: Collection[int]) -> dict[int, Standing]:
@@ -89,7 +91,7 @@ def write(
         if move.before != move.standing.level and not silent:
             _tell(ctx, row.id, move, rules[move.standing.version])
     if offers:
-        rises = [move for move in moves if move.before < move.standing.level]
+        rises = [move for move in moves if move.before < move.standing.level and not move.again]
         gifts.enter(ctx, [_entered(ctx, move, rules) for move in rises])
 
 
@@ -114,5 +116,8 @@ def _entered(ctx: Ctx, move: Move, rules: Mapping[int, Rules]) -> gifts.Entered:
     passed = [one for one in version.tiers if move.before < one.level <= move.standing.level]
     period = gifts.EVER if version.mode == "threshold" and version.window == "lifetime" else ""
     return gifts.Entered(
-        move.standing.member_id, tuple(passed), period or str(local_day(ctx, move.at).year), move.at
+        move.standing.member_id,
+        tuple(passed),
+        period or str(local_day(ctx, move.at).year),
+        paid=move.reason == "bought",
     )

@@ -60,7 +60,7 @@ def next_review(rules: Rules, joined: date, day: date) -> date:
 
 
 def _anniversary(joined: date, day: date) -> date:
-    """The last anniversary up to a day; before the first one, the first day there is."""
+    """The last anniversary up to a day; what lies before the joining is divided into years in the same way."""
     found = _in_year(joined, day.year)
     return found if found <= day else _in_year(joined, day.year - 1)
 

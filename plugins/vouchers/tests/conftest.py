@@ -2,7 +2,6 @@
 
 import itertools
 import secrets
-import threading
 from datetime import UTC, date, datetime, time, timedelta
 
 import httpx2
@@ -318,29 +317,3 @@ def member_price():
 
     yield say
     GIVER.prices = ()
-
-
-@pytest.fixture
-def together():
-    """Runs `work(number)` in many threads, begun at once; raises what one of them raised."""
-
-    def run(count, work):
-        start, failed, answers = threading.Barrier(count), [], [None] * count
-
-        def one(number):
-            start.wait()
-            try:
-                answers[number] = work(number)
-            except BaseException as error:  # noqa: BLE001 - raised below
-                failed.append(error)
-
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
-        return answers
-
-    return run

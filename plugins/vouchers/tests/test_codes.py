@@ -72,7 +72,8 @@ def test_a_batch_needs_an_active_template_and_stands_once_it_is_made(shop):
 def test_a_code_is_the_first_ones_who_enters_it(shop):
     template = shop.template()
     code, other = shop.codes(template, 2)
-    answer = shop.enter(code.lower()).json()
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in code.lower())
+    answer = shop.enter(wide).json()
     assert (answer["reason"], answer["voucher"]["state"]) == (None, "usable")
     assert shop.enter(code).json()["voucher"]["id"] == answer["voucher"]["id"], "it is the member's already"
     refused = shop.enter(code, "bob")
@@ -100,11 +101,13 @@ def test_a_code_that_was_never_entered_can_be_chosen_and_is_the_members_with_the
     assert [one.amount for one in quote.applied] == [500]
     assert code not in str(quote.applied), "a code is not repeated"
     assert shop.wallet() == {}
-    holds = shop.holds(quote)
+    holds, other = shop.holds(quote), shop.holds(shop.quote(TEA, chosen=[second]))
     shop.tell("reserve", *holds)
     shop.tell("reserve", *holds)
-    with pytest.raises(Refused):
-        shop.tell("reserve", *shop.holds(shop.quote(TEA, chosen=[second])))
+    with pytest.raises(Refused) as refused:
+        shop.tell("reserve", *other)
+    assert refused.value.code == "limit"
+    assert shop.quote(TEA, chosen=[second]).left_out[0].reason["en"] == "you may take 1 of this voucher"
     bobs = shop.quote(TEA, name="bob", chosen=[code])
     assert bobs.left_out[0].reason["en"] == "There is no such voucher"
     shop.tell("release", *holds)

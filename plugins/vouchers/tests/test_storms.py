@@ -8,12 +8,13 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError, IntegrityError
 
 from threepeat.sdk import Refused
+from threepeat.testing.together import together
 
 TEA = ("green", 6_000, "tea")
 THREADS = 32
 
 
-def test_of_many_who_take_the_last_ones_as_many_get_one_as_there_are(shop, together):
+def test_of_many_who_take_the_last_ones_as_many_get_one_as_there_are(shop):
     template = shop.template(claimable=True, total=5, per_member=None)
     names = [f"m{number}" for number in range(THREADS)]
     for name in names:
@@ -23,7 +24,7 @@ def test_of_many_who_take_the_last_ones_as_many_get_one_as_there_are(shop, toget
 
 
 @pytest.mark.parametrize("limit", ["per_member", "per_day"])
-def test_a_member_who_taps_on_many_phones_takes_as_many_as_may_be(shop, together, limit):
+def test_a_member_who_taps_on_many_phones_takes_as_many_as_may_be(shop, limit):
     template = shop.template(claimable=True, **{"per_member": None, limit: 3})
     shop.member()
     codes = [answer.status_code for answer in together(THREADS, lambda _: shop.claim(template))]
@@ -31,7 +32,7 @@ def test_a_member_who_taps_on_many_phones_takes_as_many_as_may_be(shop, together
     assert shop.usable() == 3
 
 
-def test_one_code_and_one_voucher_are_had_once(shop, together):
+def test_one_code_and_one_voucher_are_had_once(shop):
     template = shop.template()
     (code,) = shop.codes(template, 1)
     names = [f"m{number}" for number in range(8)]
@@ -50,7 +51,7 @@ def reserved(shop, holds):
     return True
 
 
-def budget_storm(shop, together):
+def budget_storm(shop):
     """32 members with a voucher of 5.00 each, and a budget for seven of them."""
     template = shop.template(amount=500, budget=3_600)
     names = [f"m{number}" for number in range(THREADS)]
@@ -61,14 +62,14 @@ def budget_storm(shop, together):
     return [order for order, held in zip(orders, done, strict=True) if held]
 
 
-def test_a_money_budget_is_never_taken_beyond(shop, together):
-    held = budget_storm(shop, together)
+def test_a_money_budget_is_never_taken_beyond(shop):
+    held = budget_storm(shop)
     together(len(held), lambda n: shop.tell("release", *held[n]))
     again = together(len(held), lambda n: reserved(shop, held[n]))
     assert all(again), "what was released is there again"
 
 
-def test_the_storm_sees_a_budget_that_is_looked_at_first(open_shop, together, platform, monkeypatch):
+def test_the_storm_sees_a_budget_that_is_looked_at_first(open_shop, platform, monkeypatch):
     found = platform.statements["vouchers"]
     right = str(found["charge"])
     careless = right.split("AND (n.budget IS NULL", maxsplit=1)[0] + "RETURNING t.id"
@@ -77,10 +78,10 @@ def test_the_storm_sees_a_budget_that_is_looked_at_first(open_shop, together, pl
     shop = open_shop()
     # The table's own CHECK sees it even before the counting does.
     with pytest.raises((AssertionError, IntegrityError)):
-        budget_storm(shop, together)
+        budget_storm(shop)
 
 
-def test_the_storm_sees_a_limit_without_its_condition(open_shop, together, platform, monkeypatch):
+def test_the_storm_sees_a_limit_without_its_condition(open_shop, platform, monkeypatch):
     found = platform.statements["vouchers"]
     careless = str(found["take"]).split("WHERE")[0] + "RETURNING taken"
     monkeypatch.setitem(found, "take", text(careless.replace("::", "\\:\\:")))
@@ -125,7 +126,7 @@ class Bustle:
             self.chance.choice([self.grant, self.grant, self.reserve, self.reserve, self.finish, self.revoke])()
 
 
-def test_whatever_happens_at_once_adds_up_and_nobody_waits_in_a_circle(shop, together):
+def test_whatever_happens_at_once_adds_up_and_nobody_waits_in_a_circle(shop):
     """Any fault of the database ends the test."""
     seed = random.randrange(2**32)
     templates = [

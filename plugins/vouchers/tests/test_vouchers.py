@@ -103,6 +103,27 @@ def test_the_next_best_counts_where_the_best_does_not_stand_beside_a_price(shop,
     assert set(amounts(shop.quote(TEA))) == {""}
 
 
+def test_many_of_one_kind_crowd_out_no_other(shop, member_price):
+    """Elsewhere the first twenty of a wallet were looked at, and none of those might count."""
+    alone, beside = shop.template(amount=800, stacks="listed"), shop.template(amount=300)
+    shop.grant(alone, "ann", amount=30)
+    shop.grant(beside, "ann")
+    member_price(100)
+    quote = shop.quote(TEA)
+    assert [one.amount for one in quote.applied] == [100, 300]
+    assert len(quote.left_out) == 1, "thirty that say the same are said once"
+
+
+def test_of_equal_ones_the_one_that_ends_first_is_used_first(shop):
+    template = shop.template(days=3)
+    first = shop.give(template)
+    shop.day(1)
+    second = shop.give(template)
+    assert [set(amounts(shop.quote(TEA)))] == [{str(first)}]
+    shop.tell("confirm", *shop.reserve(TEA))
+    assert set(amounts(shop.quote(TEA))) == {str(second)}
+
+
 # --- which can be chosen
 
 

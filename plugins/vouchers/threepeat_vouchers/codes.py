@@ -6,6 +6,7 @@ again, and whoever has one learns nothing of another. Only the hash is stored.
 
 import hmac
 import secrets
+import unicodedata
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 
@@ -45,7 +46,7 @@ def shown(code: str) -> str:
 
 def read(typed: str) -> str:
     """What somebody typed, as symbols; it may be no code at all."""
-    return typed[:LONGEST].translate(READ)
+    return unicodedata.normalize("NFKC", typed[:LONGEST]).translate(READ)
 
 
 def hashed(tenant: int, code: str) -> str:

@@ -26,7 +26,7 @@ from threepeat.sdk import (
     when,
 )
 from threepeat.sdk.events import Event, OrderPaid
-from threepeat_vouchers import batches, merging, messages, prices, reactions, routes
+from threepeat_vouchers import batches, merging, messages, prices, reactions, routes, templates
 from threepeat_vouchers.batches import BATCHES
 from threepeat_vouchers.events import VoucherIssued, VoucherReturned, VoucherUsed
 from threepeat_vouchers.facts import FACTS
@@ -59,8 +59,9 @@ class Vouchers(Plugin[VouchersSettings]):
 
     @hookimpl
     def timers(self) -> Iterable[Timer]:
-        """Codes are made in parts."""
+        """Codes are made in parts, and vouchers voided."""
         yield timer(batches.MAKE, batches.make)
+        yield timer(templates.VOID, templates.go_on_voiding)
 
     @hookimpl
     def message_kinds(self) -> Iterable[MessageKind]:

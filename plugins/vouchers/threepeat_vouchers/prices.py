@@ -26,7 +26,7 @@ from threepeat_vouchers.templates import Ctx, form
 
 MOST_CHOSEN = 20
 MOST_LOOKED_AT = 200
-"""Vouchers of a wallet among which the best is looked for, those that end first."""
+"""Templates of a wallet's vouchers among which the best is looked for, those that end first."""
 
 VOUCHERS = _("Vouchers")
 MALFORMED = _("Send a list of vouchers' ids and codes, at most {n}", n=MOST_CHOSEN)
@@ -150,7 +150,7 @@ def _best(ctx: Ctx, asked: Asked, group: str) -> Iterable[Reduction]:
     """What of the wallet takes something off, the most first; core lets the largest count that may."""
     found = [
         one
-        for row in ctx.sql("usable", member=asked.member, most=MOST_LOOKED_AT)
+        for row in ctx.sql("usable", member=asked.member, delivery=group == terms.DELIVERY, most=MOST_LOOKED_AT)
         if isinstance(one := _said(ctx, asked, row, form(row), group), Reduction)
         if one.amount or one.shipping or one.gifts
     ]
@@ -163,7 +163,8 @@ def _chosen(
     ids = {one: int(one) for one in choice if not codes.is_code(one)}
     hashes = {one: codes.hashed(ctx.tenant.id, codes.read(one)) for one in choice if codes.is_code(one)}
     wanted = [one for one in ids.values() if one < 2**63]
-    rows = ctx.sql("chosen", member=member, ids=wanted, hashes=sorted(hashes.values()))
+    hashed = sorted(hashes.values())
+    rows = ctx.sql("chosen", member=member, ids=wanted, hashes=hashed, day=taking.today(ctx))
     by_id = {row.id: row for row in rows if row.id is not None}
     by_hash = {row.hash: row for row in rows if row.hash is not None}
     seen: set[str] = set()
@@ -218,6 +219,8 @@ def _against(ctx: Ctx, row: Row[Any], template: Template) -> Wording | None:
         return STANDING[row.state]
     zone = ctx.tenant.timezone
     begin, end = (row.valid_from, row.valid_until) if row.id is not None else terms.span(template, ctx.now, zone)
+    if row.id is None and taking.reached(template, row.taken, row.today):
+        return taking.limit(template)
     if end <= ctx.now:
         last: date = (end - timedelta(microseconds=1)).astimezone(zone).date()
         return _("Ended on {day}", day=last)

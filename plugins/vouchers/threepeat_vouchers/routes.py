@@ -127,13 +127,12 @@ def wallet(ctx: Ctx, shelf: Shelf = "usable", before: Before = MAX_ID) -> Wallet
 
 def offers(ctx: Ctx, before: Before = MAX_ID) -> Offers:
     """What the member may take, the newest first."""
-    day = ctx.now.astimezone(ctx.tenant.timezone).date()
-    rows = ctx.sql("template_claimable", member=ctx.member, day=day, before=before, most=PAGE + 1)
+    rows = ctx.sql("template_claimable", member=ctx.member, day=taking.today(ctx), before=before, most=PAGE + 1)
     found = [(row, form(row)) for row in rows[:PAGE]]
     meant = [
         (row, template)
         for row, template in found
-        if not over(ctx, template) and ctx.matching(template.audience, [ctx.member])
+        if not over(ctx, template) and taking.meant_for(ctx, template, ctx.member)
     ]
     return Offers(
         offers=[
@@ -185,9 +184,7 @@ def _terms(ctx: Ctx, template: Template) -> list[Words]:
 
 
 def _standing(row: Row[tuple[int, ...]], template: Template) -> Literal["open", "taken", "gone"]:
-    if template.per_member is not None and row.taken >= template.per_member:
-        return "taken"
-    if template.per_day is not None and row.today >= template.per_day:
+    if taking.reached(template, row.taken, row.today):
         return "taken"
     gone = (row.left_over is not None and row.left_over <= 0) or (row.room is not None and row.room <= 0)
     return "gone" if gone else "open"

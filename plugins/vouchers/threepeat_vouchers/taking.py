@@ -1,11 +1,11 @@
 """Members take vouchers: what the store shows, and what a code stands for."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Refused, _, ngettext
+from threepeat.sdk import Refused, Wording, _, ngettext
 from threepeat_vouchers import codes, terms
 from threepeat_vouchers.events import VoucherIssued
 from threepeat_vouchers.form import Template
@@ -28,7 +28,7 @@ def claim(ctx: Ctx, member: int, item: str) -> int:
     if template is None or not offered(rows[0], template):
         raise Refused(NOT_OFFERED, code="not-offered")
     begin, end = _span(ctx, template)
-    if not ctx.matching(template.audience, [member]):
+    if not meant_for(ctx, template, member):
         raise Refused(NOT_OFFERED, code="not-offered")
     if rows[0].room is not None and rows[0].room <= 0:
         raise Refused(GONE, code="none-left")
@@ -41,9 +41,34 @@ def claim(ctx: Ctx, member: int, item: str) -> int:
     return voucher
 
 
+def today(ctx: Ctx) -> date:
+    """The store's day, in which the limit of a day is counted."""
+    return ctx.now.astimezone(ctx.tenant.timezone).date()
+
+
+def reached(template: Template, taken: int, on_the_day: int) -> bool:
+    """Whether a member has taken as many as there may be, in all or on a day."""
+    return (template.per_member is not None and taken >= template.per_member) or (
+        template.per_day is not None and on_the_day >= template.per_day
+    )
+
+
+def limit(template: Template) -> Wording:
+    """Why a member can take no more."""
+    if template.per_day is not None:
+        return _("you have as many of this voucher as you may take, in all or today")
+    most = template.per_member or 0
+    return ngettext("you may take {n} of this voucher", "you may take {n} of this voucher", most, n=most)
+
+
 def offered(row: Row[Any], template: Template) -> bool:
     """Whether members may take one of a template now."""
     return row.state == "active" and template.claimable
+
+
+def meant_for(ctx: Ctx, template: Template, member: int) -> bool:
+    """Whether a member is one of those who may take one."""
+    return template.audience.is_everybody or bool(ctx.matching(template.audience, [member]))
 
 
 def enter(ctx: Ctx, member: int, typed: str) -> int | None:
@@ -94,16 +119,9 @@ def _span(ctx: Ctx, template: Template) -> tuple[datetime, datetime]:
 
 def _take(ctx: Ctx, member: int, template_id: int, template: Template) -> None:
     """Count one more for the member, by one conditional write."""
-    day = ctx.now.astimezone(ctx.tenant.timezone).date()
     limits = {"per_member": template.per_member, "per_day": template.per_day}
-    if ctx.sql("take", member=member, template=template_id, day=day, **limits):
-        return
-    if template.per_day is not None:
-        reason = _("you have as many of this voucher as you may take, in all or today")
-    else:
-        most = template.per_member or 0
-        reason = ngettext("you may take {n} of this voucher", "you may take {n} of this voucher", most, n=most)
-    raise Refused(reason, code="limit")
+    if not ctx.sql("take", member=member, template=template_id, day=today(ctx), **limits):
+        raise Refused(limit(template), code="limit")
 
 
 def _tell(ctx: Ctx, member: int, template_id: int, voucher: int, source: str, end: datetime) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Item, Query, Refused, Wording, _, action, collection
+from threepeat.sdk import Context, Due, Item, Query, Refused, Wording, _, action, collection
 from threepeat_vouchers import terms
 from threepeat_vouchers.form import Template
 from threepeat_vouchers.settings import VouchersSettings
@@ -14,6 +14,9 @@ from threepeat_vouchers.settings import VouchersSettings
 Ctx = Context[VouchersSettings]
 
 MAX_ID = 2**63 - 1
+VOID = "void_vouchers"
+PART = 5_000
+"""Vouchers that are voided at a time."""
 EDITABLE = ("draft", "active", "paused")
 STANDS = _(
     "Vouchers may be out already, so what they give, count for and how long stands. Change the name, the limits"
@@ -42,6 +45,8 @@ def read(ctx: Ctx, item: str) -> Item[Template] | None:
     }
     if row.codes:
         figures[_("Codes")] = row.codes
+    if row.void:
+        figures[_("Taken back")] = row.void
     return _item(row, figures)
 
 
@@ -93,6 +98,20 @@ def end(ctx: Ctx, item: str, revision: int) -> bool:
     return _step(ctx, item, revision, ["active", "paused"], "ended")
 
 
+def void(ctx: Ctx, item: str, revision: int) -> bool:
+    """Void what is not used of an ended template: codes, and vouchers a part at a time, the first part at once."""
+    # An order that takes a code locks its batch, the voucher and the template in this order, too.
+    ctx.sql("template_void_codes", id=number(item))
+    _void_some(ctx, item)
+    return _step(ctx, item, revision, ["ended"], "ended")
+
+
+def go_on_voiding(ctx: Ctx, dues: list[Due]) -> None:
+    """Void the next part of each template's vouchers."""
+    for due in dues:
+        _void_some(ctx, due.key)
+
+
 TEMPLATES = collection(
     "templates",
     Template,
@@ -123,6 +142,17 @@ TEMPLATES = collection(
             confirm=_("None is given any more, for good. Vouchers and codes that are out count as before."),
             always=True,
         ),
+        action(
+            "void",
+            void,
+            title=_("Void what is not used"),
+            states={"ended"},
+            confirm=_(
+                "Members lose every voucher of it that they have not used, and no code of it can be entered any"
+                " more, for good. Orders that are not paid yet keep theirs."
+            ),
+            always=True,
+        ),
     ],
 )
 
@@ -145,6 +175,11 @@ def number(item: str) -> int:
 
 def _step(ctx: Ctx, item: str, revision: int, states: list[str], into: str) -> bool:
     return bool(ctx.sql("template_step", id=number(item), revision=revision, states=states, into=into))
+
+
+def _void_some(ctx: Ctx, item: str) -> None:
+    if ctx.sql("template_void", id=number(item), most=PART)[0].found == PART:
+        ctx.later(VOID, item, ctx.now)
 
 
 def _narrower(before: int | None, now: int | None) -> bool:

@@ -18,6 +18,7 @@ class Received(BaseModel):
 
     part: Literal["pack", "second"] = Field(title=_("For"))
     kind: str = Field(description="The kind of reward.")
+    item: str = Field(description="Which one, for a kind of which the store has several; else empty.")
     amount: int = Field(description="How much, in the kind's own unit.")
     taken_back: int = Field(
         title=_("Taken back"), description="How much of it went back because the order was refunded."
@@ -33,6 +34,7 @@ class Coming(BaseModel):
 
     after: Literal["first_order", "second_order"] = Field(title=_("After"), description="What brings it.")
     kind: str
+    item: str = Field(description="Which one, for a kind of which the store has several; else empty.")
     amount: int
     until: datetime | None = Field(
         title=_("Until"), description="When the order has to be paid at the latest; null is no limit."
@@ -62,6 +64,7 @@ def pack(ctx: Ctx) -> Pack:
         Received(
             part=gift.part,
             kind=gift.kind,
+            item=gift.item,
             amount=gift.amount,
             taken_back=gift.taken,
             state=gift.state,
@@ -79,8 +82,15 @@ def pack(ctx: Ctx) -> Pack:
 
 def _coming(ctx: Ctx, row: Row[Any]) -> list[Coming]:
     if row.second_due:
-        second = {"kind": row.second_kind, "amount": row.second_amount, "until": row.second_until}
-        return [Coming(after="second_order", **second)]
+        return [
+            Coming(
+                after="second_order",
+                kind=row.second_kind,
+                item=row.second_item,
+                amount=row.second_amount,
+                until=row.second_until,
+            )
+        ]
     if row.welcomed_at is not None or not row.is_open or ctx.settings.trigger != "first_order":
         return []
     return _first(ctx, row)
@@ -100,4 +110,7 @@ def _first(ctx: Ctx, row: Row[Any]) -> list[Coming]:
         return []
     if not settings.audience.is_everybody and not ctx.matching(settings.audience, [member]):
         return []
-    return [Coming(after="first_order", kind=one.kind, amount=one.amount, until=until) for one in settings.rewards]
+    return [
+        Coming(after="first_order", kind=one.kind, item=one.item, amount=one.amount, until=until)
+        for one in settings.rewards
+    ]

@@ -50,7 +50,7 @@ def wake(ctx: Ctx, occurrence: Occurrence) -> None:
     reward = settings.reward
     rows = ctx.sql("offer", members=chosen, until=until, kind=reward.kind, amount=reward.amount, item=reward.item)
     for row in rows:
-        offered = Offered(kind=reward.kind, amount=reward.amount, until=until)
+        offered = Offered(kind=reward.kind, item=reward.item, amount=reward.amount, until=until)
         ctx.emit(offered, member=row.member_id, cause=f"offer {row.id}")
     last = until.astimezone(ctx.tenant.timezone).date()
     ctx.message(WAKE, [Notice(row.member_id, f"offer {row.id}", {"day": last}, until=until) for row in rows])

@@ -13,6 +13,7 @@ class Offer(BaseModel):
     """A reward that waits for the member."""
 
     kind: str = Field(description="The kind of reward.")
+    item: str = Field(description="Which one, for a kind of which the store has several; else empty.")
     amount: int = Field(description="How much, in the kind's own unit.")
     offered_at: datetime = Field(title=_("Offered"))
     until: datetime = Field(title=_("Until"), description="When the order has to be paid at the latest.")
@@ -36,7 +37,14 @@ def offer(ctx: Context[WinbackSettings]) -> Offers:
     """Offers that live now, and rewards that are owed."""
     rows = ctx.sql("mine", member=ctx.member)
     found = [
-        Offer(kind=row.kind, amount=row.amount, offered_at=row.offered_at, until=row.until, state=row.state)
+        Offer(
+            kind=row.kind,
+            item=row.item,
+            amount=row.amount,
+            offered_at=row.offered_at,
+            until=row.until,
+            state=row.state,
+        )
         for row in rows
     ]
     return Offers(offers=found, least_total=ctx.settings.least_total)

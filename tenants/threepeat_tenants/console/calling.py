@@ -49,6 +49,12 @@ class Answer:
             return None
 
 
+def reason(data: Any) -> str:
+    """Why a call was refused, as its problem says it; empty if it does not."""
+    known = data if isinstance(data, dict) else {}
+    return str(known.get("detail") or known.get("title") or "")
+
+
 def calls(app: ASGIApp, token: str, asks: Sequence[Ask]) -> list[Answer]:
     """Make requests with a member's token, all at once, from the thread of a handler."""
     return anyio.from_thread.run(_all, app, token, asks)

@@ -11,13 +11,13 @@ WITH fresh AS (
 ), run AS (
     SELECT count(*)::int AS before FROM past WHERE day = :day::date - n
 ), rewards AS (
-    SELECT day, step, kind, amount, state FROM checkin.reward, run
+    SELECT day, step, kind, amount, item, state FROM checkin.reward, run
     WHERE tenant_id = :tenant AND member_id = :member AND day BETWEEN :day::date - before AND :day::date
 ), given AS (
     SELECT step, count(*) AS times FROM rewards WHERE step > 0 AND state IN ('granted', 'duplicate') GROUP BY step
 )
 SELECT EXISTS (SELECT FROM fresh) AS fresh, before, 0 AS after,
        (SELECT coalesce(jsonb_object_agg(step, times), '{}') FROM given) AS given,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(step, kind, amount, state) ORDER BY step), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(step, kind, amount, item, state) ORDER BY step), '[]')
         FROM rewards WHERE day = :day::date) AS rewards
 FROM run

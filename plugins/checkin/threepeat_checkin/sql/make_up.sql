@@ -20,7 +20,7 @@ WITH past AS (
     SELECT (SELECT count(*) FROM past WHERE day = :day::date - n)::int AS before,
            (SELECT count(*) FROM future WHERE day = :day::date + n)::int AS after
 ), rewards AS (
-    SELECT day, step, kind, amount, state FROM checkin.reward, run
+    SELECT day, step, kind, amount, item, state FROM checkin.reward, run
     WHERE tenant_id = :tenant AND member_id = :member
       AND day BETWEEN :day::date - before AND :day::date + after
 ), given AS (
@@ -31,6 +31,6 @@ SELECT EXISTS (SELECT FROM fresh) AS fresh, EXISTS (SELECT FROM used) AS within,
                WHERE tenant_id = :tenant AND member_id = :member AND day = :day::date) AS there,
        before, after,
        (SELECT coalesce(jsonb_object_agg(step, times), '{}') FROM given) AS given,
-       (SELECT coalesce(jsonb_agg(jsonb_build_array(step, kind, amount, state) ORDER BY step), '[]')
+       (SELECT coalesce(jsonb_agg(jsonb_build_array(step, kind, amount, item, state) ORDER BY step), '[]')
         FROM rewards WHERE day = :day::date) AS rewards
 FROM run

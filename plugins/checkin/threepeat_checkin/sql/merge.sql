@@ -12,6 +12,6 @@ WITH days AS (
     SELECT :tenant, :target, day, checked_at, make_up_month FROM days
     ON CONFLICT DO NOTHING
 )
-INSERT INTO checkin.reward (tenant_id, member_id, day, step, kind, amount, state, merged)
-SELECT :tenant, :target, day, step, kind, amount, state, true FROM rewards
+INSERT INTO checkin.reward (tenant_id, member_id, day, step, kind, amount, item, state, merged)
+SELECT :tenant, :target, day, step, kind, amount, item, state, true FROM rewards
 ON CONFLICT DO NOTHING

@@ -7,7 +7,7 @@ from fractions import Fraction
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import event, text
+from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.sdk import Grant
@@ -253,22 +253,7 @@ def test_a_statement_that_is_wrong_is_seen(open_shop, platform, monkeypatch, rig
     assert {"points": shop.balance()[0], "alarms": shop.violations()} == seen
 
 
-def statements(platform, work):
-    """The statements that run while something is done."""
-    seen = []
-
-    def note(_connection, _cursor, statement, *_):
-        seen.append(statement)
-
-    event.listen(platform.database.app, "before_cursor_execute", note)
-    try:
-        work()
-    finally:
-        event.remove(platform.database.app, "before_cursor_execute", note)
-    return seen
-
-
-def test_a_batch_costs_one_query_however_many_orders_and_days(shop, platform):
+def test_a_batch_costs_one_query_however_many_orders_and_days(shop, statements):
     def batch(name, count):
         currency = shop.tenant.store.currency
         shop.send.batch(
@@ -282,7 +267,7 @@ def test_a_batch_costs_one_query_however_many_orders_and_days(shop, platform):
         )
         # How often a worker looks whether there is something to do is its own affair.
         looks = ("core.turn", "FROM core.tenant")
-        return [one for one in statements(platform, shop.serve) if not any(look in one for look in looks)]
+        return [one for one in statements(shop.serve) if not any(look in one for look in looks)]
 
     few, many = batch("a", 2), batch("b", 40)
     for factor in ("2", "3", "4"):

@@ -8,15 +8,28 @@ import pytest
 from fastapi import Query
 from sqlalchemy import text
 
+from threepeat.events import collections
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
-from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation, Spend, hookimpl, post, reward
+from threepeat.sdk import (
+    Grant,
+    Manifest,
+    Plugin,
+    PluginSettings,
+    Refused,
+    Revocation,
+    Spend,
+    hookimpl,
+    post,
+    reward,
+)
 from threepeat.tenancy import keys, members, switches, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat.testing.postbox import Postbox
 from threepeat_orders.plugin import plugin as orders
+from threepeat_points import redemptions
 from threepeat_points.plugin import plugin as points
 
 HOUR = timedelta(hours=1)
@@ -215,6 +228,57 @@ class Shop:
 
     def violations(self):
         return [f"{one.owner}.{one.name}" for one in verify(self.platform, self.tenant) if one.rows]
+
+
+class Counter:
+    """A store's catalogue, as its merchant and its members use it."""
+
+    def __init__(self, shop):
+        self.shop = shop
+
+    def inside(self, work):
+        shop = self.shop
+        with shop.platform.database.directory() as connection:
+            tenant = tenants.by_id(connection, shop.tenant.id)
+        with shop.platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+            return work(shop.platform.inside(scope, tenant))
+
+    def make(self, *, publish=True, **values):
+        given = {"name": "Mug", "kind": "goods", "price": 30, **values}
+        item = self.inside(lambda opened: collections.create(opened, "points", "catalogue", given, by="t"))
+        if publish:
+            item = self.act("catalogue", item.id, "publish")
+        return int(item.id)
+
+    def act(self, name, item, step):
+        def work(opened):
+            seen = collections.read(opened, "points", name, str(item))
+            return collections.act(opened, "points", name, str(item), step, revision=seen.revision, by="t")
+
+        return self.inside(work)
+
+    def read(self, name, item):
+        return self.inside(lambda opened: collections.read(opened, "points", name, str(item)))
+
+    def redeem(self, item, who="ann", price=30, *, drain=True):
+        def work(ctx):
+            return redemptions.redeem(ctx, item, price, secrets.token_hex(8)).id
+
+        made = self.shop.act(self.shop.tenant, "points", work, member=self.shop.member(who))
+        if drain:
+            self.shop.worker.drain()
+        return made
+
+    def refused(self, item, who="ann", price=30):
+        with pytest.raises(Refused) as refused:
+            self.redeem(item, who, price)
+        return refused.value.code
+
+
+@pytest.fixture
+def counter():
+    """Where a shop's points are redeemed: `counter(shop)`."""
+    return Counter
 
 
 @pytest.fixture

@@ -8,70 +8,13 @@ import httpx2
 import pytest
 from sqlalchemy import text
 
-from threepeat.events import collections, merging
-from threepeat.events.context import Cause
+from threepeat.events import collections, erasure, merging, suppression
 from threepeat.sdk import Refused
-from threepeat.tenancy import tenants
 from threepeat.tenancy.errors import Conflict, Invalid
 from threepeat.testing.fixtures import serving
-from threepeat_points import redemptions
+from threepeat_points import payments, redemptions, routes
 
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
-
-
-class Till:
-    """A store's catalogue, as its merchant and its members use it."""
-
-    def __init__(self, shop):
-        self.shop, self.platform = shop, shop.platform
-
-    def _inside(self, work):
-        shop = self.shop
-        with shop.platform.database.directory() as connection:
-            tenant = tenants.by_id(connection, shop.tenant.id)
-        with shop.platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-            return work(shop.platform.inside(scope, tenant))
-
-    def make(self, *, publish=True, **values):
-        given = {"name": "Mug", "kind": "goods", "price": 30, **values}
-        item = self._inside(lambda opened: collections.create(opened, "points", "catalogue", given, by="t"))
-        if publish:
-            item = self.act("catalogue", item.id, "publish")
-        return int(item.id)
-
-    def act(self, name, item, step):
-        def work(opened):
-            seen = collections.read(opened, "points", name, str(item))
-            return collections.act(opened, "points", name, str(item), step, revision=seen.revision, by="t")
-
-        return self._inside(work)
-
-    def read(self, name, item):
-        return self._inside(lambda opened: collections.read(opened, "points", name, str(item)))
-
-    def redeem(self, item, who="ann", price=30, *, drain=True):
-        shop = self.shop
-        member = shop.member(who)
-
-        def work(ctx):
-            return redemptions.redeem(ctx, item, price, secrets.token_hex(8)).id
-
-        with shop.platform.database.directory() as connection:
-            tenant = tenants.by_id(connection, shop.tenant.id)
-        with shop.platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
-            opened = shop.platform.inside(scope, tenant)
-            cause = Cause(secrets.token_hex(8))
-            context = opened.context(shop.platform.registry["points"], cause=cause, member=member)
-            made = work(context)
-            context.finish()
-        if drain:
-            shop.worker.drain()
-        return made
-
-    def refused(self, item, who="ann", price=30):
-        with pytest.raises(Refused) as refused:
-            self.redeem(item, who, price)
-        return refused.value.code
 
 
 @pytest.fixture
@@ -84,9 +27,9 @@ def shop(open_shop):
 
 
 @pytest.fixture
-def till(shop):
+def till(shop, counter):
     shop.grant(shop.member("ann"), 100, "gift")
-    return Till(shop)
+    return counter(shop)
 
 
 def test_a_member_redeems_and_the_merchant_hands_over(shop, till, ann):
@@ -183,10 +126,10 @@ def test_an_item_that_cannot_be_is_refused_at_its_field(till, values, field):
 
 def test_nobody_makes_or_changes_a_redemption_by_hand(till):
     with pytest.raises(Conflict, match="by hand"):
-        till._inside(lambda opened: collections.create(opened, "points", "redemptions", {}, by="t"))
+        till.inside(lambda opened: collections.create(opened, "points", "redemptions", {}, by="t"))
     made = till.redeem(till.make())
     with pytest.raises(Conflict, match="none can be saved"):
-        till._inside(
+        till.inside(
             lambda opened: collections.update(opened, "points", "redemptions", str(made), {}, revision=1, by="t")
         )
 
@@ -203,6 +146,24 @@ def test_two_members_who_are_one_have_one_limit_between_them_and_their_redemptio
     till.act("redemptions", first, "cancel")
     till.redeem(mug, "bob")
     assert shop.held(bob) == {bob: 140}
+
+
+def test_a_redemption_of_an_erased_member_can_be_cancelled_and_tells_nobody(shop, till, ann):
+    """Also if it was made by somebody who became that member: the journal keeps the line under the former one."""
+    mug = till.make(stock=1, per_member=1)
+    made = till.redeem(mug)
+    bob = shop.member("bob")
+    with shop.platform.database.tenant(shop.tenant.id) as scope:
+        merging.merge(shop.platform, scope, shop.tenant, ann, bob, by="t")
+        asked = suppression.request(shop.platform, scope, bob, by="operator")
+    erasure.complete(shop.platform, shop.tenant, asked)
+    assert shop.rows("SELECT 1 FROM points.redemption WHERE tenant_id = :tenant AND member_id > 0") == []
+    assert shop.violations() == []
+    till.act("redemptions", made, "cancel")
+    shop.worker.drain()
+    assert shop.told("points.redemption_cancelled") == []
+    assert till.read("catalogue", mug).figures["Left"] == 1
+    assert shop.accounts() == (100, 0, 0, 0, -100, 0)
 
 
 TEA = {"kind": "reward", "reward": {"kind": "treats", "amount": 2, "item": "tea"}}
@@ -265,43 +226,62 @@ def test_members_redeem_over_http_once_for_each_key(shop, till):
         assert client.get("/v1/me/points/balance").json()["available"] == 70
 
 
-@pytest.mark.parametrize(
-    ("limits", "least"),
-    [({"stock": 5}, 5), ({"per_day": 5}, 5), ({"per_member": 1}, 8), ({}, 24)],
-    ids=["the last items", "the day's last", "one for each member", "points for three each"],
-)
-def test_32_threads_redeem_what_there_is_and_no_more(open_shop, limits, least):
-    shop = open_shop()
-    till = Till(shop)
-    names = [f"m{number}" for number in range(8)]
-    for name in names:
-        shop.grant(shop.member(name), 100, f"gift for {name}")
-    mug = till.make(**limits)
-    start, made, codes, failed = threading.Barrier(32), [], set(), []
+def test_nobody_gets_something_else_than_was_looked_at(shop, till, ann, monkeypatch):
+    """The merchant changes the item after it was looked at and before it is taken."""
+    mug = till.make(stock=1)
 
-    def work(number):
-        start.wait()
-        try:
-            made.append(till.redeem(mug, names[number % 8], drain=False))
-        except Refused as error:
-            codes.add(error.code)
-        except BaseException as error:  # noqa: BLE001 - raised below
-            failed.append(error)
+    def change():
+        till.act("catalogue", mug, "pause")
+        seen = till.read("catalogue", mug)
+        given = {"name": "Spoon", "kind": "goods", "price": 30, "stock": 1}
+        till.inside(
+            lambda opened: collections.update(
+                opened, "points", "catalogue", str(mug), given, revision=seen.revision, by="t"
+            )
+        )
+        till.act("catalogue", mug, "publish")
 
-    threads = [threading.Thread(target=work, args=(number,)) for number in range(32)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    if failed:
-        raise failed[0]
-    assert len(made) == least
-    assert shop.accounts()[3] == 30 * least
-    assert shop.violations() == []
-    for redemption in made:
-        till.act("redemptions", redemption, "cancel")
-    assert shop.accounts() == (800, 0, 0, 0, -800, 0)
-    assert shop.violations() == []
+    def interrupted(*given):
+        monkeypatch.undo()
+        together = threading.Thread(target=change)
+        together.start()
+        together.join()
+        return payments.pay(*given)
+
+    monkeypatch.setattr(redemptions, "pay", interrupted)
+    assert till.refused(mug) == "not-offered"
+    assert (shop.held(ann), till.read("catalogue", mug).title) == ({ann: 100}, "Spoon")
+    till.redeem(mug)
+    assert till.refused(mug) == "sold-out"
+
+
+def test_the_catalogue_looks_an_audience_up_once_however_many_items_have_it(shop, till, ann, statements):
+    rich, poor = ({"fact": "points.available", "op": op, "value": 80} for op in ("at_least", "less_than"))
+    for audience in (rich, rich, poor):
+        till.make(audience=audience)
+
+    def offered():
+        return shop.act(shop.tenant, "points", routes.catalogue, member=ann).items
+
+    assert len(offered()) == 2
+    assert sum("points.account" in one for one in statements(offered)) == 2
+
+
+def test_the_catalogue_comes_in_pages_the_cheapest_first(shop, till, ann):
+    for price in (30, 10, 20, 20):
+        till.make(price=price, audience={"fact": "points.available", "op": "at_least", "value": 10 * price})
+
+    def page(after):
+        def ask(ctx):
+            return routes.catalogue(ctx, after=after, limit=2)
+
+        return shop.act(shop.tenant, "points", ask, member=ann)
+
+    first = page(0)
+    second = page(first.next)
+    assert [[one.price for one in found.items] for found in (first, second)] == [[10], []]
+    assert page(second.next).items == []
+    assert page(second.next).next is None
 
 
 @pytest.mark.parametrize(
@@ -314,9 +294,9 @@ def test_32_threads_redeem_what_there_is_and_no_more(open_shop, limits, least):
         ("UPDATE points.redemption SET payment = 'x' WHERE tenant_id = :tenant", "points.redemptions"),
     ],
 )
-def test_verify_sees_what_was_planted(open_shop, statement, alarm):
+def test_verify_sees_what_was_planted(open_shop, counter, statement, alarm):
     shop = open_shop()
-    till = Till(shop)
+    till = counter(shop)
     shop.grant(shop.member(), 100, "gift")
     till.redeem(till.make())
     assert shop.violations() == []
@@ -325,7 +305,6 @@ def test_verify_sees_what_was_planted(open_shop, statement, alarm):
     assert shop.violations() == [alarm]
 
 
-def test_the_catalogue_of_another_store_cannot_be_redeemed(till, open_shop):
-    other = open_shop()
-    foreign = Till(other).make()
+def test_the_catalogue_of_another_store_cannot_be_redeemed(till, open_shop, counter):
+    foreign = counter(open_shop()).make()
     assert till.refused(foreign) == "not-offered"

@@ -146,6 +146,22 @@ def test_members_read_it_in_time(shop, postbox):
     assert (message.purpose, message.until) == ("service", datetime(2026, 2, 19, 16, tzinfo=UTC))
 
 
+def test_after_many_missed_nights_one_reminder_is_sent_and_none_of_what_has_expired(shop):
+    shop.paid("ann", "1", 1_000, time=START)
+    shop.pass_days(5)
+    shop.paid("ann", "2", 500, time=START + 5 * DAY)
+    shop.nights(2)
+    shop.nights(35)  # the first lot's last day was two days ago, the second's is in three
+    assert [(one["days"], one["points"]) for one in shop.told("points.expiring")] == [(7, 5)]
+
+
+def test_points_that_unlock_in_the_night_of_a_reminder_are_in_it(shop):
+    shop.save(expires_after_days=18, waiting_days=10)
+    shop.paid("ann", "1", 1_000, time=START)
+    shop.nights(11)
+    assert [(one["days"], one["points"]) for one in shop.told("points.expiring")] == [(7, 10)]
+
+
 def test_what_expires_of_an_erased_member_is_written_off_and_nobody_is_told(shop):
     shop.paid("ann", "1", 1_000, time=START)
     with shop.platform.database.ops.begin() as ops:

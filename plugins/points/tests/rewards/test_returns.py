@@ -109,6 +109,29 @@ def test_points_come_back_to_whom_a_member_became(shop, ann):
     assert shop.held(bob) == {bob: 30}
 
 
+def test_a_refund_writes_the_lots_that_it_changes_and_no_other(shop, ann):
+    for number in range(3):
+        shop.grant(ann, 10, f"gift {number}")
+    shop.paid("ann", "1", 1_000, time=START)
+    versions = "SELECT id, xmin::text FROM points.lot WHERE tenant_id = :tenant ORDER BY id"
+    before = shop.rows(versions)
+    shop.refunded("ann", "r1", 400, "1", time=START)
+    after = shop.rows(versions)
+    assert [old == new for old, new in zip(before, after, strict=True)] == [True, True, True, False]
+
+
+def test_a_refund_that_is_told_again_under_another_event_looks_at_no_lot(shop, ann, statements):
+    del ann
+    shop.paid("ann", "1", 1_000, time=START)
+    shop.refunded("ann", "r1", 400, "1", time=START)
+    currency = shop.tenant.store.currency
+    again = {"refund_id": "r1", "order_id": "1", "amount": 400, "currency": currency, "id": "again"}
+    shop.send(shop.tenant, "order.refunded", "ann", time=START, **again)
+    run = statements(shop.worker.drain)
+    assert not [one for one in run if "points.lot" in one]
+    assert shop.balance() == (6, 0, 0)
+
+
 def test_a_payment_of_another_store_gives_nothing_back(shop, ann, open_shop):
     other = open_shop()
     other.grant(other.member(), 30, "first")

@@ -144,11 +144,15 @@ def test_a_refund_leaves_alone_who_gets_their_first_points_after_its_lock(open_s
     shop = open_shop()
     shop.save(holdout_percent=50)
     name = next(name for name in map(str, range(100)) if not shop.takes_part(shop.member(name)))
-    ann = shop.member(name)
+    ann, bob = shop.member(name), shop.member("bob")
+    shop.grant(bob, 30, "for bob")  # whoever has an account lets the batch look at lots
     meanwhile(reactions, "lock", lambda: shop.grant(ann, 30, "x"))
     meanwhile(reactions, "touchable", lambda: shop.spend(Spend(ann, 30, "a")))
-    shop.refunded(name, "r1", 500)
-    assert shop.lots(ann) == [(30, 0)]
+    money = {"amount": 500, "currency": shop.tenant.store.currency}
+    both = [shop.send.event("order.refunded", who, refund_id=f"r of {who}", **money) for who in (name, "bob")]
+    shop.send.batch(shop.tenant, both)
+    shop.worker.drain()
+    assert (shop.lots(ann), shop.lots(bob)) == ([(30, 0)], [(30, 25)])
     assert shop.violations() == []
 
 
@@ -197,3 +201,37 @@ def test_random_batches_over_many_members_never_wait_in_a_circle_and_add_up(open
     assert shop.violations() == [], f"seed {seed}"
     spent = shop.rows("SELECT sum(spent) FROM core.budget WHERE tenant_id = :tenant AND plugin = 'giver'")
     assert spent[0][0] <= 1_500
+
+
+@pytest.mark.parametrize(
+    ("limits", "had", "code"),
+    [
+        ({"stock": 5}, 5, "sold-out"),
+        ({"per_day": 5}, 5, "sold-out-today"),
+        ({"per_member": 1}, 8, "member-limit"),
+        ({}, 24, "not-enough"),
+    ],
+)
+def test_32_threads_redeem_what_there_is_and_no_more(open_shop, counter, limits, had, code):
+    shop = open_shop()
+    till = counter(shop)
+    names = [f"m{number}" for number in range(8)]
+    for name in names:
+        shop.grant(shop.member(name), 100, f"gift for {name}")
+    mug = till.make(**limits)
+    made, codes = [], set()
+
+    def work(number):
+        try:
+            made.append(till.redeem(mug, names[number % 8], drain=False))
+        except Refused as error:
+            codes.add(error.code)
+
+    together(32, work)
+    assert (len(made), code in codes) == (had, True)
+    assert shop.accounts()[3] == 30 * had
+    assert shop.violations() == []
+    for redemption in made:
+        till.act("redemptions", redemption, "cancel")
+    assert shop.accounts() == (800, 0, 0, 0, -800, 0)
+    assert shop.violations() == []

@@ -1,12 +1,14 @@
 """Points for taking part: what the merchant says, so often a day, once for what is done once, never for shares."""
 
 from datetime import UTC, datetime, timedelta
+from typing import get_args
 
 import pytest
 from pydantic import ValidationError
 
 from threepeat.events import merging
-from threepeat_points.settings import PointsSettings
+from threepeat_points.participation import ACTIVITIES
+from threepeat_points.settings import ONCE, Activity, PointsSettings
 
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -138,6 +140,34 @@ def test_the_comparison_group_gets_nothing(shop, review):
         review(number, who=name)
     got = {name: shop.balance(name)[0] > 0 for name in names}
     assert got == {name: shop.takes_part(shop.member(name)) for name in names}
+
+
+def test_events_that_bring_nothing_cost_the_tactic_a_look_at_its_settings(shop, statements):
+    shop.send.batch(
+        shop.tenant,
+        [shop.send.event("content.viewed", f"m{number}", content_id="tea", time=START) for number in range(5)],
+    )
+    run = statements(shop.worker.drain)
+    assert not [one for one in run if "points." in one]
+
+
+def test_a_batch_costs_the_same_statements_however_many_take_part(shop, statements):
+    def batch(name, count):
+        sent = [
+            shop.send.event("review.submitted", f"{name}{n}", sku="tea", rating=5, time=START)
+            for n in range(count)
+        ]
+        shop.send.batch(shop.tenant, sent)
+        return [one for one in statements(shop.worker.drain) if "points." in one]
+
+    few, many = batch("a", 2), batch("b", 40)
+    assert few == many
+    assert len(many) == 5  # what was counted, the accounts opened and locked, the lots given, and the count
+
+
+def test_every_activity_of_the_form_is_one_that_is_listened_to():
+    assert {one.type for one in ACTIVITIES} == set(get_args(Activity))
+    assert all(one in set(get_args(Activity)) for one in ONCE)
 
 
 # --- Caps on what orders earn --------------------------------------------------------------------------------

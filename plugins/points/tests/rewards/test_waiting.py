@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from threepeat.events import merging
 from threepeat.sdk import Refused, Spend
 from threepeat.tenancy import switches
 from threepeat_points import maturing
@@ -117,6 +118,45 @@ def test_a_member_cannot_complete_somebody_else_s_order(shop):
     shop.worker.drain()
     shop.pass_days(60)
     assert shop.balance() == (0, 10, 0)
+
+
+def completed(shop, who, order, time=START, **more):
+    return shop.send.event("order.completed", who, order_id=order, time=time, **more)
+
+
+def test_whoever_completes_somebody_else_s_order_before_it_is_paid_unlocks_nothing_and_is_in_nobody_s_way(shop):
+    """The completion of one order by two members is a mistake of the shop's; the payer's counts."""
+    shop.save(waits_for="completion", waiting_days=0)
+    told = [("bob", "1"), ("bob", "2"), ("ann", "1")]
+    shop.send.batch(shop.tenant, [completed(shop, who, order) for who, order in told])
+    shop.worker.drain()
+    for order in ("1", "2"):
+        shop.paid("ann", order, 1_000, time=START)
+    assert shop.balance() == (10, 10, 0)
+    ann, bob = shop.member("ann"), shop.member("bob")
+    with shop.platform.database.tenant(shop.tenant.id) as scope:
+        merging.merge(shop.platform, scope, shop.tenant, bob, ann, by="t")
+    kept = "SELECT order_id, member_id FROM points.completion WHERE tenant_id = :tenant ORDER BY order_id"
+    assert shop.rows(kept) == [("1", ann), ("2", ann)]
+
+
+@pytest.mark.parametrize("paid_first", [True, False])
+def test_an_order_is_completed_by_the_first_report_however_many_stand_in_a_batch(shop, paid_first):
+    shop.save(waits_for="completion", waiting_days=1)
+    times = [START + number * DAY for number in (0, 5, 3)]
+    shop.at(max(times))
+    told = [completed(shop, "ann", "1", time) for time in times]
+    paid = shop.send.event("order.paid", "ann", order_id="1", total=1_000, currency="CNY", time=START)
+    shop.send.batch(shop.tenant, [paid, *told] if paid_first else [*told, paid])
+    shop.worker.drain()
+    ends = shop.rows("SELECT unlocks_at FROM points.lot WHERE tenant_id = :tenant")
+    assert ends == [(datetime(2026, 1, 11, 16, tzinfo=UTC),)]
+
+
+def test_completions_that_concern_no_points_cost_a_look_at_the_accounts(shop, statements):
+    shop.send.batch(shop.tenant, [completed(shop, f"m{number}", f"o{number}") for number in range(5)])
+    (only,) = (one for one in statements(shop.worker.drain) if "points." in one)
+    assert "FROM points.account" in only
 
 
 def test_points_unlock_while_the_tactic_is_closing(shop):

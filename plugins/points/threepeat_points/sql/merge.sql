@@ -2,7 +2,11 @@
 WITH refunds AS (
     UPDATE points.refund SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
 ), completions AS (
-    UPDATE points.completion SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
+    DELETE FROM points.completion WHERE tenant_id = :tenant AND member_id = :source RETURNING order_id, completed_at
+), completed AS (
+    INSERT INTO points.completion (tenant_id, order_id, member_id, completed_at)
+    SELECT :tenant, order_id, :target::bigint, completed_at FROM completions ORDER BY order_id
+    ON CONFLICT DO NOTHING
 ), holds AS (
     UPDATE points.hold SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
 ), redemptions AS (

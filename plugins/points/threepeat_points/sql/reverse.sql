@@ -1,4 +1,4 @@
--- Write a batch of reversals: lots, debts and the journal.
+-- Write a batch of reversals: the lots and debts that they changed, and the journal.
 WITH lots AS (
     UPDATE points.lot l
     SET remaining = g.remaining, expired = g.expired, waiting = g.waiting, reversed = g.reversed,
@@ -7,6 +7,8 @@ WITH lots AS (
                 :waiting::boolean[], :reversed::bigint[], :order_refunded::bigint[])
         AS g (member_id, id, remaining, expired, waiting, reversed, order_refunded)
     WHERE l.tenant_id = :tenant AND l.member_id = g.member_id AND l.id = g.id
+      AND (l.remaining, l.expired, l.waiting, l.reversed, l.order_refunded)
+          IS DISTINCT FROM (g.remaining, g.expired, g.waiting, g.reversed, g.order_refunded)
 ), journal AS (
     INSERT INTO points.entry (tenant_id, member_id, kind, reference, points, occurred_at, available, pending, debt,
                               liability, expense, breakage)

@@ -1,8 +1,8 @@
--- One of an item, if there is one left of it, on this day and for this member: three counters, each by a conditional
--- write. Which of them says no is told by what is missing in the answer.
+-- One of an item that is still as it was read, if there is one left of it, on this day and for this member: three
+-- counters, each by a conditional write. Which of them says no is told by what is missing in the answer.
 WITH item AS (
     UPDATE points.item SET redeemed = redeemed + 1
-    WHERE tenant_id = :tenant AND id = :item::bigint AND state = 'published' AND price = :price::bigint
+    WHERE tenant_id = :tenant AND id = :item::bigint AND revision = :revision::bigint
       AND (stock IS NULL OR redeemed + 1 <= stock)
     RETURNING id, per_day, per_member
 ), day AS (

@@ -1,5 +1,5 @@
--- Items whose counters differ from what was redeemed and not cancelled, or of which more is gone than there was. A
--- merchant may lower the number that there is below what was redeemed; then none can be redeemed.
+-- Items whose counters differ from what was redeemed and not cancelled. They are not held to the stock: a merchant
+-- may lower it below what was redeemed, and then none can be redeemed.
 WITH told AS (
     SELECT item_id, day, member_id, count(*) FILTER (WHERE state <> 'cancelled') AS n
     FROM points.redemption WHERE tenant_id = :tenant GROUP BY item_id, day, member_id

@@ -1,4 +1,4 @@
--- Where members stand now; a floor that is over does not count, and one that has begun does.
+-- Where members stand now; floors count up to their last instant, whether a worker has seen them or not.
 SELECT * FROM (
     SELECT g.member_id, s.version, greatest(coalesce(s.earned, 0), coalesce(f.level, 0)) AS level
     FROM unnest(:members::bigint[]) AS g (member_id)

@@ -1,10 +1,11 @@
 -- Refunds that are new; one without an order takes off on its own day what its money would have brought.
 WITH fresh AS (
-    INSERT INTO tiers.refund (tenant_id, refund_id, order_id, member_id, amount, refunded_on, taken)
+    INSERT INTO tiers.refund (tenant_id, refund_id, order_id, member_id, amount, refunded_on, taken, skus)
     SELECT :tenant, g.refund_id, g.order_id, g.member_id, g.amount, g.refunded_on,
-           CASE WHEN g.order_id IS NULL THEN least(g.amount * g.rate / :minor_units::bigint, 1000000000000) ELSE 0 END
+           CASE WHEN g.order_id IS NULL THEN least(g.amount * g.rate / :minor_units::bigint, 1000000000000) ELSE 0 END,
+           ARRAY(SELECT jsonb_array_elements_text(g.skus::jsonb))
     FROM unnest(:refunds::text[], :orders::text[], :members::bigint[], :amounts::bigint[], :days::date[],
-                :rates::bigint[]) AS g (refund_id, order_id, member_id, amount, refunded_on, rate)
+                :rates::bigint[], :skus::text[]) AS g (refund_id, order_id, member_id, amount, refunded_on, rate, skus)
     ORDER BY g.refund_id
     ON CONFLICT DO NOTHING
     RETURNING member_id, refunded_on, taken

@@ -1,8 +1,10 @@
 -- One template, with what became of its vouchers. A returned one was used.
-SELECT t.id, t.name, t.form, t.state, t.revision, t.changed_at, v.given, v.used, r.taken_off, c.codes
+SELECT t.id, t.name, t.form, t.state, t.revision, t.changed_at, v.given, v.used, v.void, r.taken_off, c.codes
 FROM vouchers.template t
 CROSS JOIN LATERAL (
-    SELECT count(*) AS given, count(*) FILTER (WHERE state IN ('used', 'returned')) AS used FROM vouchers.voucher
+    SELECT count(*) AS given, count(*) FILTER (WHERE state IN ('used', 'returned')) AS used,
+           count(*) FILTER (WHERE state = 'void') AS void
+    FROM vouchers.voucher
     WHERE tenant_id = :tenant AND template_id = t.id
 ) v
 CROSS JOIN LATERAL (

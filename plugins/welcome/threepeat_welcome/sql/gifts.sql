@@ -1,2 +1,2 @@
-SELECT part, kind, amount, state, taken, decided_at FROM welcome.gift
+SELECT part, kind, amount, item, state, taken, decided_at FROM welcome.gift
 WHERE tenant_id = :tenant AND member_id = :member AND state <> 'missed' ORDER BY id

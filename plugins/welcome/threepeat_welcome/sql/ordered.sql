@@ -18,7 +18,8 @@ WITH given AS (
     SET first_order_id = coalesce(c.first_order_id, s.first_id), first_order_at = coalesce(c.first_order_at, s.first_at),
         second_order_id = s.second_id, second_order_at = s.second_at
     FROM steps s WHERE c.tenant_id = :tenant AND c.member_id = s.member_id
-    RETURNING c.member_id, c.second_kind, c.second_amount, c.second_item, c.second_until, c.second_order_id, c.second_order_at
+    RETURNING c.member_id, c.second_kind, c.second_amount, c.second_item, c.second_until, c.second_order_id,
+              c.second_order_at
 )
 SELECT member_id, second_kind, second_amount, second_item, second_order_id FROM moved
 WHERE second_order_id IS NOT NULL AND second_order_at <= second_until

@@ -12,7 +12,9 @@ from pydantic import BaseModel, Field
 
 from threepeat.events import erasure, following
 from threepeat.events.following import Followed
+from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed
+from threepeat.sdk.pricing import Checkout
 from threepeat.sdk.settings import shown
 from threepeat.sdk.wording import _
 from threepeat.tenancy import keys
@@ -20,8 +22,9 @@ from threepeat.tenancy.errors import Conflict, NotFound
 from threepeat.tenancy.members import Member
 from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants import preview
-from threepeat_tenants.console import answers, calling, commands, once, vocabulary
+from threepeat_tenants.console import answers, baskets, calling, commands, once, vocabulary
 from threepeat_tenants.console.answers import Shown
+from threepeat_tenants.console.baskets import Chooser
 from threepeat_tenants.console.calling import Answer, Ask
 from threepeat_tenants.console.commands import Command
 from threepeat_tenants.console.desk import AppDesk, Desk
@@ -47,6 +50,7 @@ MARK_LENGTH = 32
 SENT = _("Sent. It shows up below as soon as it is handled: reload in a moment.")
 ERASED = _("The test member is being erased, with everything that it did. You can begin with a new one.")
 MADE = _("Your test member is there.")
+UNDONE = _("It did not work. Try again.")
 
 
 class Purchase(BaseModel):
@@ -86,7 +90,7 @@ class Part:
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """What the page needs of the store, read in one transaction."""
+    """What the page needs of the store, read in one transaction; `basket` if the store has a checkout."""
 
     visit: Visit
     member: Member | None
@@ -96,6 +100,17 @@ class Stage:
     order: preview.Order | None
     others: list[str]
     form: Form
+    basket: tuple[Form, list[tuple[Chooser, Form]]] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Shopping:
+    """A basket that is about to be bought."""
+
+    visit: Visit
+    token: str
+    wanted: Mapping[str, Any]
+    mark: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,6 +154,36 @@ def order(request: Request, desk: AppDesk, slug: str) -> Response:
         return visit.redirect(_home(visit), notice=SENT)
 
     return _shown(_proved(desk, request, slug, work), status=422)
+
+
+@router.post("/store/{slug}/preview/buy")
+def buy(request: Request, desk: AppDesk, slug: str) -> Response:
+    """Buy a basket as a mini-program does: ask for its price, hold it, pay."""
+
+    def work(visit: Visit) -> Stage | Shopping | Response:
+        member = preview.find(visit.scope, visit.person)
+        if member is None:
+            raise Conflict("no-test-member", preview.NO_MEMBER)
+        if preview.bought(visit.scope, _mark(visit)):
+            return visit.redirect(_home(visit), notice=SENT)
+        choosing = _choosers(visit, around.inside(visit))
+        typed = baskets.submitted(_pairs(visit), around.ours(visit), choosing)
+        if not all(one.ok for one in typed.values()):
+            return _stage(visit, basket=typed)
+        return Shopping(visit, _token(visit, member), baskets.request(typed, choosing), _mark(visit))
+
+    found = _proved(desk, request, slug, work)
+    if not isinstance(found, Shopping):
+        return _shown(found, status=422)
+    answer = baskets.hold(request.app, found.token, found.wanted, found.mark)
+
+    def pay(visit: Visit) -> Response:
+        if answer.ok:
+            preview.buy(visit.scope, visit.person, visit.tenant.store, found.mark, answer.data())
+        left = baskets.left(answer, around.ours(visit).language)
+        return once.leave(visit, visit.redirect(_home(visit)), _home(visit), left)
+
+    return desk.write(request, slug, pay)
 
 
 @router.post("/store/{slug}/preview/refund")
@@ -207,13 +252,13 @@ def command(request: Request, desk: AppDesk, slug: str, tactic: str, number: int
 
 
 def _proved(
-    desk: Desk, request: Request, slug: str, work: Callable[[Visit], "Stage | Errand | Response"]
-) -> "Stage | Errand | Response":
+    desk: Desk, request: Request, slug: str, work: Callable[[Visit], "Stage | Errand | Shopping | Response"]
+) -> "Stage | Errand | Shopping | Response":
     """Do work for somebody who may write, and go on with what it found when its transaction is over.
 
     The API is asked in transactions of its own; none is held open meanwhile.
     """
-    found: list[Stage | Errand] = []
+    found: list[Stage | Errand | Shopping] = []
 
     def prove(visit: Visit) -> Response:
         found.clear()
@@ -232,6 +277,7 @@ def _stage(
     *,
     order: Submitted | None = None,
     typed: Mapping[tuple[str, str], Submitted] | None = None,
+    basket: Mapping[str, Submitted] | None = None,
 ) -> Stage:
     member = preview.find(visit.scope, visit.person)
     opened = around.inside(visit)
@@ -255,10 +301,30 @@ def _stage(
         order=preview.last_order(visit.scope, member) if member else None,
         others=[kind for kind in preview.BEHAVIOUR if kind in wanted],
         form=Form.of(Purchase, around.ours(visit), prefix=ORDER, submitted=order),
+        basket=_basket(visit, opened, basket or {}),
     )
 
 
-def _shown(found: "Stage | Errand | Response", *, status: int = 200) -> Response:
+def _basket(
+    visit: Visit, opened: OpenTenant, typed: Mapping[str, Submitted]
+) -> tuple[Form, list[tuple[Chooser, Form]]] | None:
+    """What a basket is filled in with; None if the store has no checkout."""
+    provider = visit.platform.registry.provider(Checkout)
+    if provider is None or opened.state(provider[0].id) is not SwitchState.ENABLED:
+        return None
+    return baskets.forms(around.ours(visit), _choosers(visit, opened), typed)
+
+
+def _choosers(visit: Visit, opened: OpenTenant) -> list[Chooser]:
+    asked = [
+        plugin
+        for plugin in visit.platform.registry
+        if plugin.price_rules and opened.state(plugin.id) is SwitchState.ENABLED
+    ]
+    return baskets.choosers((plugin, around.around(visit, opened, plugin)) for plugin in asked)
+
+
+def _shown(found: "Stage | Errand | Shopping | Response", *, status: int = 200) -> Response:
     """The page of a stage; what is an answer already is handed on."""
     if not isinstance(found, Stage):
         assert isinstance(found, Response)  # noqa: S101 - an errand has gone before
@@ -283,10 +349,12 @@ def _shown(found: "Stage | Errand | Response", *, status: int = 200) -> Response
             for panel in panels
         ],
         toast=_toast(panels, toast),
+        bought=baskets.read(toast),
         happened=found.happened,
         order=found.order,
         others=[(kind, vocabulary.event(visit, kind)) for kind in found.others],
         form=found.form,
+        basket=found.basket,
         say_line=Words(visit),
         mark=secrets.token_hex,
     )
@@ -313,9 +381,7 @@ def _toast(panels: list[Panel], left: Mapping[str, str]) -> Part | None:
 
 def _problem(data: Any, panel: Panel) -> str:
     """What a member is told who is refused."""
-    known = data if isinstance(data, dict) else {}
-    reason = known.get("detail") or known.get("title") or panel.around.say(_("It did not work. Try again."))
-    return panel.around.translate(str(reason))
+    return panel.around.translate(calling.reason(data) or panel.around.say(UNDONE))
 
 
 def _raw(body: bytes) -> str:

@@ -62,7 +62,7 @@ def upgrade() -> None:
         sa.Column("order_id", sa.Text, nullable=False),
         sa.Column("member_id", sa.BigInteger, nullable=False),
         sa.Column("completed_at", INSTANT, nullable=False),
-        key=("order_id",),
+        key=("order_id", "member_id"),
         comment=personal("member_id", on_erase=ANONYMISE),
     )
 

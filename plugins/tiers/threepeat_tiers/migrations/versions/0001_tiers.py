@@ -3,7 +3,7 @@
 from datetime import date, datetime
 
 import sqlalchemy as sa
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from threepeat.sdk.migrations import create_tenant_index, create_tenant_table, drop_table
 from threepeat.sdk.models import ANONYMISE, DELETE, personal
@@ -104,6 +104,7 @@ def _growth() -> None:
         _whole("amount"),
         _day("refunded_on"),
         _whole("taken"),
+        sa.Column("skus", ARRAY(sa.Text), nullable=False),
         sa.CheckConstraint("taken >= 0 AND (taken = 0 OR order_id IS NULL)", name="refund_taken_check"),
         key=("refund_id",),
         comment=PERSONAL,
@@ -136,9 +137,13 @@ def _standings() -> None:
         _day("review_on"),
         sa.Column("grace_until", sa.Date),
         sa.Column("grace_since", sa.Date),
+        sa.Column("fell_from", sa.BigInteger),
+        sa.Column("fell_version", sa.BigInteger),
+        sa.Column("fell_since", sa.Date),
         sa.CheckConstraint("level = greatest(earned, paid, granted)", name="standing_level_check"),
         sa.CheckConstraint("least(earned, paid, granted) >= 0", name="standing_parts_check"),
         sa.CheckConstraint("(grace_until IS NULL) = (grace_since IS NULL)", name="standing_grace_check"),
+        sa.CheckConstraint("num_nulls(fell_from, fell_version, fell_since) IN (0, 3)", name="standing_fell_check"),
         key=("member_id",),
         comment=PERSONAL,
     )
@@ -174,6 +179,7 @@ def _standings() -> None:
         _instant("until"),
         _whole("days"),
         sa.Column("order_id", sa.Text),
+        sa.Column("skus", ARRAY(sa.Text), nullable=False, server_default="{}"),
         _text("customer"),
         _text("reason"),
         _text("state", server_default="open"),
@@ -199,6 +205,7 @@ def _standings() -> None:
         _text("kind"),
         _whole("amount"),
         _text("item"),
+        sa.Column("paid", sa.Boolean, nullable=False),
         _text("state", server_default="owed"),
         sa.Column("reward_key", sa.Text),
         _instant("decided_at"),

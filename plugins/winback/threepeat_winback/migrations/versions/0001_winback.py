@@ -35,7 +35,6 @@ def upgrade() -> None:
         sa.Column("until", INSTANT, nullable=False),
         sa.Column("kind", sa.Text, nullable=False),
         sa.Column("amount", sa.BigInteger, nullable=False),
-        sa.Column("item", sa.Text, nullable=False, server_default=""),
         sa.Column("state", sa.Text, nullable=False, server_default="open"),
         sa.Column("order_id", sa.Text),
         sa.Column("order_total", sa.BigInteger, nullable=False, server_default="0"),

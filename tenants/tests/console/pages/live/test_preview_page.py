@@ -12,6 +12,12 @@ from .toys import PARROT, SCRIPT
 EVENTS = text(
     "SELECT type, source FROM core.event WHERE tenant_id = :tenant AND source = 'preview' ORDER BY position"
 )
+PAID = text("""
+    SELECT (data ->> 'total')::int AS total, data ->> 'reservation_id' AS reservation,
+           data -> 'lines' -> 0 ->> 'sku' AS sku, (data -> 'lines' -> 0 ->> 'quantity')::int AS quantity
+    FROM core.event WHERE tenant_id = :tenant AND type = 'order.paid' ORDER BY position
+""")
+QUOTES = text("SELECT id, state FROM checkout.quote WHERE tenant_id = :tenant")
 EXEMPT = text("SELECT m.exempt FROM core.member m WHERE m.tenant_id = :tenant")
 
 
@@ -86,6 +92,67 @@ def test_an_amount_that_is_none_is_refused_at_its_field(begun, total):
     page = begun.post("/preview/order", {"mark": "a", "order.total": total}, status=422)
     assert 'id="order.total-error"' in page or "form-summary" in page
     assert "<script>alert" not in page
+    begun.drain()
+    assert sent(begun) == []
+
+
+def basket(mark, word="", **more):
+    typed = {"basket.sku": "puer", "basket.quantity": "2", "basket.price": "64.00", "choice-parrot.word": word}
+    return {"mark": mark, **typed, **more}
+
+
+def test_a_basket_is_priced_held_and_paid_as_a_mini_program_does(begun):
+    page = begun.get("/preview")
+    assert "Buy something" in page
+    assert "How often" in page
+    page = begun.follow("/preview/buy", basket("a", "please", **{"choice-parrot.often": "2"}))
+    assert "Paid: CN¥112.00" in page
+    assert re.search(r"<dt>Without reductions</dt><dd>CN¥128.00</dd>", page)
+    assert re.search(r"alert\(1\)&lt;/script&gt;</dt><dd>-CN¥16.00</dd>", page)
+    # A form that is sent twice is one payment, and holds nothing a second time.
+    assert "Sent." in begun.follow("/preview/buy", basket("a", "please", **{"choice-parrot.often": "2"}))
+    assert "Say please" in begun.follow("/preview/buy", basket("b", "polly"))
+    assert "Say please" not in begun.follow("/preview/buy", basket("c"))
+    begun.drain()
+    with begun.platform.database.tenant(begun.tenant.id) as scope:
+        paid = scope.run(PAID)
+        held = {row.id: row.state for row in scope.run(QUOTES)}
+    assert [(row.total, row.sku, row.quantity) for row in paid] == [
+        (11_200, "puer", 2),
+        (12_800, "puer", 2),
+        (12_800, "puer", 2),
+    ]
+    assert held == {row.reservation: "confirmed" for row in paid}
+    assert re.search(r"<dt>Points to spend</dt>\s*<dd>368</dd>", begun.get("/preview"))
+    assert begun.trail().count((begun.by, "preview.sent")) == 3
+
+
+@pytest.mark.parametrize(
+    "typed",
+    [
+        {"basket.quantity": "0"},
+        {"basket.quantity": "9" * 400},
+        {"basket.price": "NaN"},
+        {"basket.price": "-1"},
+        {"basket.sku": ""},
+        {"basket.sku": "x" * 5000},
+        {"choice-parrot.often": "6"},
+        {"choice-parrot.often": SCRIPT},
+    ],
+)
+def test_a_basket_that_is_none_is_refused_at_its_field(begun, typed):
+    page = begun.post("/preview/buy", basket("a", **typed), status=422)
+    assert f'id="field-{next(iter(typed))}-error"' in page
+    assert "<script>alert" not in page
+    begun.drain()
+    assert sent(begun) == []
+
+
+def test_what_the_api_refuses_is_said_and_nothing_is_paid(begun):
+    page = begun.follow("/preview/buy", basket("a", "quick"))
+    assert re.search(
+        r'class="notice bad" role="alert">\s*<p>&lt;script&gt;alert\(1\)&lt;/script&gt; was faster</p>', page
+    )
     begun.drain()
     assert sent(begun) == []
 
@@ -192,4 +259,4 @@ def test_a_page_costs_the_same_however_much_has_happened(begun, queries):
     begun.drain()
     queries.clear()
     begun.get("/preview")
-    assert len(queries) == few <= 70
+    assert len(queries) == few <= 75

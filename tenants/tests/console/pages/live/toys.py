@@ -6,15 +6,19 @@ from datetime import UTC, date, datetime
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.sdk import (
+    Declined,
     Grant,
     Manifest,
     Plugin,
     PluginSettings,
+    Reduction,
     Refused,
     RewardChoice,
+    Stage,
     get,
     hookimpl,
     post,
+    price_rule,
     shown,
     when,
 )
@@ -42,6 +46,11 @@ class Words(BaseModel):
     text: str = Field(min_length=2, max_length=40, title="Words")
 
 
+class Word(BaseModel):
+    word: str = Field(default="", title="The word")
+    often: int = Field(default=1, ge=1, le=5, title="How often")
+
+
 class Parrot(Plugin[PluginSettings]):
     manifest = Manifest(id="parrot", kind="tactic", title="Parrot", summary="Repeats.")
     settings_model = PluginSettings
@@ -55,6 +64,18 @@ class Parrot(Plugin[PluginSettings]):
         yield when(FeedbackSubmitted, self.choke, always=True)
 
     @hookimpl
+    def price_rules(self):
+        yield price_rule(
+            "word",
+            stage=Stage.PROMOTION,
+            quote=self.price,
+            reserve=self.hold,
+            confirm=self.note,
+            release=self.note,
+            choice=Word,
+        )
+
+    @hookimpl
     def routes(self):
         yield get("/said", self.last, summary=SCRIPT)
         yield get("/broken", self.broken, summary="Broken")
@@ -65,6 +86,22 @@ class Parrot(Plugin[PluginSettings]):
 
     def greet(self, ctx, visits):
         ctx.grant("points", [Grant(one.member, 7, "greeting", one) for one in visits])
+
+    def price(self, ctx, asked):  # noqa: ARG002 - what it is given
+        if asked.choice is None:
+            return
+        word = asked.choice.get("word")
+        if word in {"please", "quick"}:
+            yield Reduction(SCRIPT, amount=800 * asked.choice.get("often", 1), data={"word": word})
+        else:
+            yield Declined("The word", "Say please")
+
+    def hold(self, ctx, hold):  # noqa: ARG002 - what it is given
+        if hold.data["word"] == "quick":
+            raise Refused(f"{SCRIPT} was faster", code="gone")
+
+    def note(self, ctx, hold):
+        pass
 
     def choke(self, ctx, found):  # noqa: ARG002 - what it is given
         raise ValueError("it is stuck")
