@@ -46,9 +46,12 @@ format: $(STAMP) ## put the code into shape
 bench: $(STAMP) ## measure throughput side by side, in one run
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
-proofs: $(STAMP) ## run the proofs that take minutes: every named place, planted mistakes, histories, the whole API
-	$(BIN)/python -m pytest -m long tests/docs tests/faults tests/fuzz tests/real tests/restore $(ARGS)
-	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards plugins/checkout/tests/test_machine.py $(ARGS)
+proofs: $(STAMP) ## run the proofs that take hours: every named place, planted mistakes, histories, draws, the whole API
+	$(BIN)/python -m pytest -m long tests plugins $(ARGS)
+	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards/test_machine.py \
+	  plugins/checkout/tests/test_machine.py plugins/vouchers/tests/test_machine.py $(ARGS)
+	HISTORIES=1000 SEQUENCES=200 $(BIN)/python -m pytest plugins/tiers/tests/test_histories.py \
+	  plugins/messages/tests/test_machine.py plugins/groupbuy/tests/test_machine.py plugins/blindbox/tests/test_machine.py $(ARGS)
 
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)

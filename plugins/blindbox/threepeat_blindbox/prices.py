@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
 from threepeat.sdk import Asked, Declined, PriceRule, Reduction, Stage, Wording, _, price_rule
@@ -13,6 +14,23 @@ from threepeat_blindbox.pools import Ctx
 NONCE = re.compile(r"[0-9a-f]{32,64}")
 VERSION = re.compile(r"[0-9a-f]{64}")
 UNSEEN = _("Read the odds first: a basket with blind boxes names the version that was shown")
+
+
+class ChoiceForm(BaseModel):
+    """What a buyer chooses, for forms."""
+
+    version: str = Field(
+        default="",
+        max_length=64,
+        title=_("Version of the odds"),
+        description=_("As the member reads it beside the odds."),
+    )
+    nonce: str = Field(
+        default="",
+        max_length=64,
+        title=_("Random number"),
+        description=_("Of the phone's own: 32 to 64 of the digits 0 to 9 and a to f."),
+    )
 
 
 def quote(ctx: Ctx, asked: Asked) -> Iterator[Reduction | Declined]:
@@ -43,6 +61,7 @@ RULES: tuple[PriceRule, ...] = (
         reserve=places.reserve,
         confirm=places.confirm,
         release=places.release,
+        choice=ChoiceForm,
     ),
 )
 

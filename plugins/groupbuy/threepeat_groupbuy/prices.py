@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import msgspec
 from msgspec import Meta, Struct
+from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
 from threepeat.sdk import Asked, BasketLine, Declined, PriceRule, Reduction, Stage, Wording, _, price_rule
@@ -39,6 +40,19 @@ class Choice(Struct, frozen=True, forbid_unknown_fields=True):
     group: Key | None = None
     pickup: Chosen | None = None
     slot: Chosen | None = None
+
+
+class ChoiceForm(BaseModel):
+    """The same for forms."""
+
+    campaign: str = Field(
+        default="", max_length=20, title=_("Group buy"), description=_("Its number, as the member reads it.")
+    )
+    group: str = Field(
+        default="", max_length=20, title=_("Group"), description=_("Left empty, a new one is opened.")
+    )
+    pickup: str = Field(default="", max_length=60, title=_("Pickup point"))
+    slot: str = Field(default="", max_length=60, title=_("Delivery time"))
 
 
 class _No(Exception):  # noqa: N818 - an answer
@@ -163,5 +177,6 @@ RULES: tuple[PriceRule, ...] = (
         release=seats.release,
         returned=seats.returned,
         always=True,
+        choice=ChoiceForm,
     ),
 )

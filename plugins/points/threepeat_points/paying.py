@@ -102,4 +102,5 @@ PAY = price_rule(
     confirm=confirm,
     release=release,
     returned=returned,
+    always=True,
 )

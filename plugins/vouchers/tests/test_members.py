@@ -92,6 +92,8 @@ def test_two_stores_never_meet(shop, open_shop):
 
 def test_a_store_that_switches_vouchers_off_lets_members_use_what_they_have(shop):
     template = lived(shop, "ann")
+    [code] = shop.codes(template, 1)
+    early = shop.holds(shop.quote(TEA, chosen=[code]))
     holds = shop.reserve(TEA)
 
     def switch(work):
@@ -104,4 +106,12 @@ def test_a_store_that_switches_vouchers_off_lets_members_use_what_they_have(shop
     shop.tell("confirm", *holds)
     shop.back(holds, 500, whole=True)
     assert list(shop.wallet().values()) == ["usable"]
+    # What members hold counts while it is closing; codes, which nobody holds yet, do not.
+    again = shop.reserve(TEA)
+    assert (len(again), [one.rule for one in again]) == (1, ["voucher"])
+    shop.tell("release", *again)
+    refused = shop.quote(TEA, chosen=[code])
+    assert (refused.applied, refused.left_out[0].reason["zh"]) == ((), "已停止接受券码")
+    with pytest.raises(Refused):
+        shop.tell("reserve", *early)
     switch(switches.enable)

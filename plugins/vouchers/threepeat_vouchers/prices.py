@@ -31,6 +31,7 @@ MOST_LOOKED_AT = 200
 VOUCHERS = _("Vouchers")
 MALFORMED = _("Send a list of vouchers' ids and codes, at most {n}", n=MOST_CHOSEN)
 NOBODY = _("Only members can use vouchers")
+NO_CODES = _("No codes are taken any more")
 UNKNOWN = _("There is no such voucher")
 NOT_THESE = _("Not for these things")
 ALL_USED = _("All of this offer has been used")
@@ -113,7 +114,16 @@ def returned(ctx: Ctx, back: Returned) -> None:
 
 
 RULES: tuple[PriceRule, ...] = tuple(
-    price_rule(name, stage=stage, quote=asks, reserve=reserve, confirm=confirm, release=release, returned=returned)
+    price_rule(
+        name,
+        stage=stage,
+        quote=asks,
+        reserve=reserve,
+        confirm=confirm,
+        release=release,
+        returned=returned,
+        always=True,
+    )
     for name, stage, asks in (
         ("voucher", Stage.VOUCHER, quote),
         ("delivery", Stage.DELIVERY, quote_delivery),
@@ -219,6 +229,8 @@ def _against(ctx: Ctx, row: Row[Any], template: Template) -> Wording | None:
         return STANDING[row.state]
     zone = ctx.tenant.timezone
     begin, end = (row.valid_from, row.valid_until) if row.id is not None else terms.span(template, ctx.now, zone)
+    if row.id is None and ctx.closing:
+        return NO_CODES
     if row.id is None and taking.reached(template, row.taken, row.today):
         return taking.limit(template)
     if end <= ctx.now:
@@ -243,6 +255,8 @@ def _voucher(ctx: Ctx, hold: Hold) -> int | None:
 
 
 def _open(ctx: Ctx, hold: Hold, member: int) -> int:
+    if ctx.closing and not hold.late:
+        raise Refused(NO_CODES, code="not-offered")
     batch, number = hold.data["code"]
     rows = ctx.sql("code_of", batch=batch, number=number)
     found = ctx.sql("code", hash=rows[0].hash) if rows else ()

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from threepeat.sdk import Basket, BasketLine, Hold, Refused, Returned, Spend, Store
+from threepeat.tenancy import switches, tenants
 from threepeat_points.settings import PointsSettings
 
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
@@ -76,6 +77,17 @@ def test_no_more_is_quoted_than_the_member_has_and_it_is_off_until_the_merchant_
     assert quote(shop, shop.member("bob"), 10_000, 500).left_out[0].why == "declined"
     shop.save(pay_percent=0)
     assert quote(shop, ann, 10_000, 50).left_out[0].reason["zh"] == "本店暂不支持积分抵扣。"
+
+
+def test_members_pay_with_what_they_hold_while_points_are_closing(shop, ann):
+    shop.grant(ann, 500, "gift")
+    with shop.platform.database.directory() as connection:
+        tenant = tenants.by_id(connection, shop.tenant.id)
+    with shop.platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
+        left = switches.disable(scope, tenant, shop.platform.registry, "points", by="test", act=shop.platform.act)
+    assert left.state == "closing"
+    tell(shop, "reserve", hold_of(shop, ann, 10_000, 300))
+    assert quote(shop, ann, 10_000, 500).total == 9_800
 
 
 @given(
