@@ -5,6 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
+from weakref import WeakSet
 
 import anyio.to_thread
 import msgspec
@@ -42,12 +43,16 @@ from threepeat.http.config import HttpConfig
 from threepeat.http.edge import Edge
 from threepeat.http.health import Readiness
 from threepeat.http.lanes import Lanes
+from threepeat.sdk import Plugin
 
 APPS = "threepeat.apps"
 """Entry points of what other distributions add to the app: called with the app, the platform and the config."""
 ROOMS = (me.router, collections.router)
 """Where plugins mount what members ask of them, and what merchants manage in them."""
 PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 422, 429, 503)
+
+DESCRIBED: WeakSet[Plugin[Any]] = WeakSet()
+"""Plugins whose routes were described once in this process: they stay as they are, and describing takes long."""
 
 logger = structlog.get_logger(__name__)
 
@@ -148,7 +153,9 @@ def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
         try:
             me.mount(parts[0], plugin)
             collections.mount(parts[1], plugin)
-            get_openapi(title="", version="", routes=[route for part in parts for route in part.routes])
+            if plugin.plugin not in DESCRIBED:
+                get_openapi(title="", version="", routes=[route for part in parts for route in part.routes])
+                DESCRIBED.add(plugin.plugin)
         except Exception as error:  # noqa: BLE001 - a stranger's declaration may fail in any way
             broken[plugin.id] = f"its routes cannot be served: {error}"
             logger.error("plugin quarantined", plugin=plugin.id, reason=broken[plugin.id])
