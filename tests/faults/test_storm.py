@@ -13,7 +13,7 @@ SEED = 20261121
 
 
 def test_nothing_is_lost_or_doubled_while_processes_are_killed():
-    outcome = storm(seconds=10, seed=SEED, points=(), least=4)
+    outcome = storm(seconds=5, seed=SEED, points=(), least=3)
     outcome.show()
     assert outcome.acknowledged > 100
     assert outcome.paid > 0

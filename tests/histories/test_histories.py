@@ -27,7 +27,7 @@ from threepeat_points import reactions
 from threepeat_points.plugin import Points
 
 MEMBERS = 50
-EXAMPLES = max(int(os.environ.get("HISTORIES", "1000")) // MEMBERS, 1)
+EXAMPLES = max(int(os.environ.get("HISTORIES", "300")) // MEMBERS, 1)
 BEGAN = datetime(2026, 1, 1, tzinfo=UTC)
 
 

@@ -124,6 +124,7 @@ def cohort(installation, month: str) -> list[int]:
     ]
 
 
+@pytest.mark.long
 def test_members_of_the_comparison_group_have_no_points_and_the_others_all_of_theirs(installation, online_retail):
     with installation.running("worker"):
         installation.run(*installation.import_online_retail(holdout=10))

@@ -330,6 +330,7 @@ def ids(installation):
         return {"tenant": tenant, "newest": newest}
 
 
+@pytest.mark.long
 def test_who_was_erased_after_the_backup_does_not_come_back(source, saved, fresh_database, fresh_server):
     with client_of(source) as client:
         asked = {"Authorization": f"Bearer {source.keys['tea']}"}

@@ -297,7 +297,9 @@ def drain_in_a_process(config, keys, exits_on):
     os._exit(0)
 
 
-@pytest.mark.parametrize("exits_on", [{"517"}, {"0", "5"}], ids=["one", "two"])
+@pytest.mark.parametrize(
+    "exits_on", [{"517"}, pytest.param({"0", "5"}, marks=pytest.mark.long)], ids=["one", "two"]
+)
 def test_an_event_that_ends_the_process_is_put_aside_after_three_attempts_of_its_own(
     cluster, platform, store, send, exits_on, tmp_path
 ):

@@ -1,5 +1,6 @@
 """Points of members who are suspended, and of members who turn out to be one."""
 
+import os
 from collections import Counter, defaultdict
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -186,7 +187,7 @@ class Model:
 
 
 @settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("SEQUENCES", "20")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

@@ -1,5 +1,6 @@
 """Points through the whole house: events in, a worker's turn, balances out."""
 
+import os
 from collections import defaultdict
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
@@ -353,7 +354,7 @@ STEP = st.one_of(
 
 
 @settings(
-    max_examples=60,
+    max_examples=int(os.environ.get("SEQUENCES", "20")),
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )

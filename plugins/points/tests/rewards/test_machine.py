@@ -301,7 +301,7 @@ def run(open_shop, **more):
 
 
 def test_any_sequence_comes_to_what_a_simple_model_says(open_shop):
-    run(open_shop, max_examples=int(os.environ.get("SEQUENCES", "50")))
+    run(open_shop, max_examples=int(os.environ.get("SEQUENCES", "12")))
 
 
 class Sole:
