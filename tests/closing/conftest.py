@@ -62,7 +62,10 @@ SUBJECTS = [plugin for plugin in REGISTRY if plugin.id not in {"ground", "patron
 
 
 def pytest_generate_tests(metafunc):
-    """One test for each cell: `points-closing-reaction`."""
+    """One test for each cell: `points-closing-reaction`.
+
+    The toy's are always run, and what each plugin does while it closes; the others are among the long proofs.
+    """
     if "cell" in metafunc.fixturenames:
         cells = [
             (subject.id, state, row)
@@ -71,8 +74,17 @@ def pytest_generate_tests(metafunc):
             if subject.id == TOY or applies(subject)
             for state in STATES
         ]
-        names = ["-".join((subject, state, row.replace(" ", "_"))) for subject, state, row in cells]
-        metafunc.parametrize("cell", cells, ids=names)
+        metafunc.parametrize(
+            "cell",
+            [
+                pytest.param(
+                    (subject, state, row),
+                    id="-".join((subject, state, row.replace(" ", "_"))),
+                    marks=() if subject == TOY or state == "closing" else pytest.mark.long,
+                )
+                for subject, state, row in cells
+            ],
+        )
 
 
 class Spies:

@@ -313,7 +313,7 @@ def test_a_file_is_sent_to_whoever_may_manage(manager, tenant, client, make_key)
 
 def test_what_is_shown_once_is_not_in_the_stored_answer(manager, platform, shelf, toys):
     shelf.instead["create"] = lambda ctx, jar: Once(toys.create(ctx, jar), {"Secret": "s-e-c-r-e-t"})
-    body, key = {"json": {"values": {"name": "honey"}}}, {"headers": {"Idempotency-Key": "once"}}
+    body, key = {"json": {"values": {"name": "honey"}}}, {"headers": {"Idempotency-Key": "shown-once"}}
     made = manager.post(JARS, **body, **key).json()
     assert made["once"] == {"Secret": "s-e-c-r-e-t"}
     again = manager.post(JARS, **body, **key)
@@ -321,6 +321,6 @@ def test_what_is_shown_once_is_not_in_the_stored_answer(manager, platform, shelf
     assert again.json() == {**made, "once": {}}
     assert manager.get(f"{JARS}/{made['id']}").json()["once"] == {}
     with platform.database.ops.connect() as ops:
-        (kept,) = ops.execute(text("SELECT body FROM core.idempotency WHERE key = 'once'")).scalars()
+        (kept,) = ops.execute(text("SELECT body FROM core.idempotency WHERE key = 'shown-once'")).scalars()
     assert b"s-e-c-r-e-t" not in bytes(kept)
     assert b"honey" in bytes(kept)

@@ -91,10 +91,10 @@ def test_bytes_that_are_no_text_are_refused(registry, tmp_path):
 
 
 def test_a_tactic_that_is_not_there_or_not_allowed_is_offered_with_a_note(load, registry):
-    blueprint = load(GOOD + tactics("groupbuy"))["shop"]
+    blueprint = load(GOOD + tactics("storedvalue"))["shop"]
     points, later = blueprints.propose(blueprint, registry)
     assert points.note is None
-    assert later.note == "groupbuy is not installed here"
+    assert later.note == "storedvalue is not installed here"
     assert blueprints.propose(blueprint, registry, {"orders"})[0].note == "the plan does not allow points"
     assert blueprints.propose(blueprint, registry, {"points"})[0].note == "the plan does not allow orders"
     broken = registry.quarantine({"points": "it broke"})
@@ -103,6 +103,6 @@ def test_a_tactic_that_is_not_there_or_not_allowed_is_offered_with_a_note(load, 
 
 def test_what_was_left_out_is_told_as_far_as_it_is_there(load, registry):
     content = GOOD.replace('"points"', '"welcome"').replace("settings", "# ")
-    content += "".join(f'\n[[left_out]]\nid = "{name}"\n{WHY}\n' for name in ("points", "groupbuy"))
+    content += "".join(f'\n[[left_out]]\nid = "{name}"\n{WHY}\n' for name in ("points", "storedvalue"))
     told = blueprints.left_out(load(content)["shop"], registry)
     assert [one.id for one in told] == ["points"]
