@@ -65,7 +65,7 @@ class Model:
         else:
             mine[number] = "queued"
             self.waits.append([name, number, self.hour, until, "courier" if "offer" in self.courier else "inbox"])
-            if not self.quiet or kind in self.courier:
+            if not self.quiet:
                 self.look({name})
 
     def permitted(self, name):

@@ -3,6 +3,7 @@
 from datetime import timedelta
 
 import pytest
+from structlog.testing import capture_logs
 
 from threepeat.tenancy import switches
 from threepeat_messages import reactions
@@ -314,12 +315,13 @@ def test_a_channel_that_is_not_there(shop, monkeypatch):
     assert shop.states() == ["held: no_channel", "held: no_channel"]
 
 
-def test_the_development_log_holds_no_values(shop, caplog, capsys):
+def test_the_development_log_holds_no_values(shop):
     shop.save(development=True)
     shop.template("herald-told", channel="log")
-    shop.say("told", title="secret-canary")
+    with capture_logs() as logs:
+        shop.say("told", title="secret-canary")
     assert shop.states() == ["sent"]
-    said = capsys.readouterr().out + caplog.text
+    said = str(logs)
     assert "{title} costs {price}." in said
     assert str(shop.member()) in said
     assert "canary" not in said
