@@ -16,14 +16,19 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+LOGS, ROOT = structlog.get_config(), logging.getLogger()
+HANDLERS, LEVEL = ROOT.handlers[:], ROOT.level
 
 
 @pytest.fixture(autouse=True)
-def _logs_as_they_were() -> Iterator[None]:
-    """A command that runs inside a test sends the logs to a stream that ends with it."""
-    before, root = structlog.get_config(), logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+def _logs_as_they_are() -> Iterator[None]:
+    """A command that runs in a test, or in what a file shares, sends the logs to a stream that ends with it."""
+    _restore()
     yield
-    structlog.configure(**before)
-    root.handlers[:] = handlers
-    root.setLevel(level)
+    _restore()
+
+
+def _restore() -> None:
+    structlog.configure(**LOGS)
+    ROOT.handlers[:] = HANDLERS
+    ROOT.setLevel(LEVEL)

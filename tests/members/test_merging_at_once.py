@@ -148,15 +148,15 @@ def test_a_batch_that_looked_a_member_up_before_the_merge_looks_again(shop, send
     source, target = shop.id("wx"), shop.id("app")
     if planted:
         monkeypatch.setattr(ingest, "APPEND", ingest.APPEND.replace("AND moves =", "AND 0 <="))
-    original, begun = ingest._append, threading.Event()
+    original, begun = ingest._hold_consenting, threading.Event()
 
     async def late(*given):
         if not begun.is_set():
             begun.set()
             await asyncio.to_thread(shop.merge_ids, source, target)
-        return await original(*given)
+        await original(*given)
 
-    monkeypatch.setattr(ingest, "_append", late)
+    monkeypatch.setattr(ingest, "_hold_consenting", late)
     assert send(shop.tenant, "consent.changed", "wx", purpose="ads", granted=True).verdict == "accepted"
     (event,) = shop.rows("SELECT member_id FROM core.event WHERE tenant_id = :tenant")
     assert event.member_id == (source if planted else target)

@@ -18,6 +18,10 @@ from sqlalchemy import Connection, Engine, text
 from threepeat.database.redact import brief
 from threepeat.sdk.migrations import Roles
 
+VERSIONED = text("""
+    SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE c.relname = 'alembic_version' ORDER BY 1
+""")
 LOCK = 0x7EA7  # any constant: one migration runner at a time in a database
 
 
@@ -68,7 +72,9 @@ def upgrade(owner: Engine, roles: Roles, sources: Sequence[Source], *, revision:
             with _configured(source, connection, roles) as config:
                 if config is None:
                     continue
-                before.append(_status(source, config, connection))
+                versioned = connection.execute(VERSIONED).scalars().all()
+                current = _versions(connection, [source.schema] if source.schema in versioned else [])
+                before.append(_status(source, config, current.get(source.schema)))
                 connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{source.schema}"'))
                 connection.execute(text(f'GRANT USAGE ON SCHEMA "{source.schema}" TO {roles.app}, {roles.ops}'))
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))
@@ -110,20 +116,15 @@ def downgrade(owner: Engine, roles: Roles, source: Source, *, revision: str = "b
 
 def status(connection: Connection, roles: Roles, sources: Sequence[Source]) -> list[Status]:
     """The state of every known schema, and of those whose code is gone."""
+    present = connection.execute(VERSIONED).scalars().all()
+    known = {source.schema for source in sources}
+    current = _versions(connection, [schema for schema in present if schema in known])
     found: list[Status] = []
     for source in sources:
         with _configured(source, connection, roles) as config:
             if config is not None:
-                found.append(_status(source, config, connection))
-    known = {source.schema for source in sources}
-    rows = connection.execute(
-        text(
-            "SELECT n.nspname FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace"
-            " WHERE c.relname = 'alembic_version' ORDER BY 1"
-        )
-    )
-    found += [Status(name, State.DORMANT, None, None) for (name,) in rows if name not in known]
-    return found
+                found.append(_status(source, config, current.get(source.schema)))
+    return found + [Status(name, State.DORMANT, None, None) for name in present if name not in known]
 
 
 def _reason(error: Exception) -> str:
@@ -132,17 +133,18 @@ def _reason(error: Exception) -> str:
     return brief(error) if state.startswith(("22", "23")) else (str(error).splitlines() or [brief(error)])[0]
 
 
-def _status(source: Source, config: Config, connection: Connection) -> Status:
+def _versions(connection: Connection, schemas: Sequence[str]) -> dict[str, str]:
+    """The revisions of schemas that have a version table, in one statement."""
+    if not schemas:
+        return {}
+    # The schemas are validated plugin ids.
+    each = (f"SELECT '{schema}', version_num FROM \"{schema}\".alembic_version" for schema in schemas)  # noqa: S608
+    return {row[0]: row[1] for row in connection.execute(text(" UNION ALL ".join(each)))}
+
+
+def _status(source: Source, config: Config, current: str | None) -> Status:
     script = ScriptDirectory.from_config(config)
     head = script.get_current_head()
-    table = connection.execute(
-        text("SELECT to_regclass(:name)"), {"name": f'"{source.schema}".alembic_version'}
-    ).scalar()
-    current = None
-    if table is not None:
-        # The schema is a validated plugin id.
-        query = f'SELECT version_num FROM "{source.schema}".alembic_version'  # noqa: S608
-        current = connection.execute(text(query)).scalar()
     if current == head:
         state = State.OK
     elif current is None:

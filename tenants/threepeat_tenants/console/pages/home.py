@@ -10,7 +10,7 @@ from threepeat.events.metrics import Reported
 from threepeat.events.opened import OpenTenant
 from threepeat.events.standing import Store
 from threepeat.plugins import Installed
-from threepeat.sdk.metrics import Period
+from threepeat.sdk.metrics import Funnel, Period, Series, Stat, Table
 from threepeat.sdk.wording import Wording, _, ngettext
 from threepeat.tenancy.switches import SwitchState
 from threepeat_tenants.console import formats
@@ -75,7 +75,7 @@ def home(request: Request, desk: AppDesk, slug: str, days: str = "") -> Response
         steps = _steps(visit, found)
         begun = all(step.done for step in steps)
         asked = metrics.period(visit.tenant.store, visit.scope.now, wanted)
-        sections = [_section(visit, opened, plugin, asked) for plugin in _reporting(opened)] if found.head else []
+        sections = _sections(visit, opened, asked) if found.head else []
         return render(
             visit,
             "home/home.html",
@@ -99,7 +99,34 @@ def _reporting(opened: OpenTenant) -> list[Installed]:
     return sorted(metrics.reporting(opened), key=place)
 
 
-def _section(visit: Visit, opened: OpenTenant, plugin: Installed, asked: Period) -> Section:
+def _sections(visit: Visit, opened: OpenTenant, asked: Period) -> list[Section]:
+    """What is reported; a service that the store has not used in this time says nothing."""
+    reports = [(plugin, metrics.report(opened, plugin, asked)) for plugin in _reporting(opened)]
+    return [
+        _section(visit, opened, plugin, reported, asked)
+        for plugin, reported in reports
+        if plugin.manifest.kind == "tactic" or not all(map(_silent, reported))
+    ]
+
+
+def _silent(one: Reported) -> bool:
+    """Whether an answer says of nothing that it happened."""
+    match one.answer:
+        case None:
+            return False
+        case Stat(value, before=before, warning=warning):
+            return not (value or before or warning)
+        case Series(lines):
+            return not any(any(line) for line in lines.values())
+        case Funnel(steps):
+            return not any(count for _name, count in steps)
+        case Table(rows=rows):
+            return not rows
+
+
+def _section(
+    visit: Visit, opened: OpenTenant, plugin: Installed, reported: Sequence[Reported], asked: Period
+) -> Section:
     charts = Charts(
         store=visit.tenant.store,
         locale=visit.locale,
@@ -120,7 +147,7 @@ def _section(visit: Visit, opened: OpenTenant, plugin: Installed, asked: Period)
         id=plugin.id,
         title=around.title(visit, plugin.id),
         closing=opened.state(plugin.id) is SwitchState.CLOSING,
-        charts=[chart(one) for one in metrics.report(opened, plugin, asked)],
+        charts=[chart(one) for one in reported],
     )
 
 
