@@ -39,8 +39,14 @@ reference = load("reference")
 # --- The reference pages ------------------------------------------------------------------------------------
 
 
-def test_the_reference_pages_are_what_the_code_says():
-    assert reference.stale(reference.pages()) == []
+@pytest.fixture(scope="module")
+def written():
+    """The pages of the code as it is."""
+    return reference.pages()
+
+
+def test_the_reference_pages_are_what_the_code_says(written):
+    assert reference.stale(written) == []
 
 
 class PlantedPlugin(Plugin):
@@ -123,10 +129,9 @@ def planted_route(sources):
         (planted_route, "http.md", "## `GET /v1/tactics/full_moon`"),
     ],
 )
-def test_something_new_that_the_pages_do_not_have_is_found(plant, page, text, monkeypatch, capsys):
-    before = reference.pages()
+def test_something_new_that_the_pages_do_not_have_is_found(written, plant, page, text, monkeypatch, capsys):
     after = reference.pages(plant(reference.Sources.installed()))
-    assert text not in before[page]
+    assert text not in written[page]
     assert text in after[page]
     assert reference.stale(after) == [page]
 
@@ -136,16 +141,16 @@ def test_something_new_that_the_pages_do_not_have_is_found(plant, page, text, mo
     assert f"docs/reference/{page} is not what the code says" in capsys.readouterr().err
 
 
-def test_a_page_that_is_missing_or_edited_is_found_and_written_again(tmp_path, monkeypatch):
-    wanted = reference.pages()
+def test_a_page_that_is_missing_or_edited_is_found_and_written_again(written, tmp_path, monkeypatch):
+    monkeypatch.setattr(reference, "pages", lambda: written)
     monkeypatch.setattr(reference, "FOLDER", tmp_path / "reference")
     monkeypatch.setattr(sys, "argv", ["reference.py"])
-    assert sorted(reference.stale(wanted, reference.FOLDER)) == sorted(wanted)
+    assert sorted(reference.stale(written, reference.FOLDER)) == sorted(written)
     assert reference.main() == 0
     (reference.FOLDER / "cli.md").write_text("edited", "utf-8")
-    assert reference.stale(wanted, reference.FOLDER) == ["cli.md"]
+    assert reference.stale(written, reference.FOLDER) == ["cli.md"]
     assert reference.main() == 0
-    assert reference.stale(wanted, reference.FOLDER) == []
+    assert reference.stale(written, reference.FOLDER) == []
 
 
 def test_a_route_whose_callers_nobody_has_named_is_not_documented_by_guessing():
@@ -158,15 +163,14 @@ def test_a_route_whose_callers_nobody_has_named_is_not_documented_by_guessing():
         reference.pages(sources)
 
 
-def test_the_pages_depend_on_no_terminal(monkeypatch):
-    before = reference.pages()
+def test_the_pages_depend_on_no_terminal(written, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "dumb")
-    assert reference.pages() == before
+    assert reference.pages() == written
 
 
-def test_the_callers_of_each_route_are_those_that_its_code_lets_in():
-    page = reference.pages()["http.md"]
+def test_the_callers_of_each_route_are_those_that_its_code_lets_in(written):
+    page = written["http.md"]
     callers = {
         "manage": "For an API key with the scope `manage`.",
         "read": "For an API key with the scope `read` or `manage`.",

@@ -74,7 +74,10 @@ def upgrade(owner: Engine, roles: Roles, sources: Sequence[Source], *, revision:
                     continue
                 versioned = connection.execute(VERSIONED).scalars().all()
                 current = _versions(connection, [source.schema] if source.schema in versioned else [])
-                before.append(_status(source, config, current.get(source.schema)))
+                found = _status(source, config, current.get(source.schema))
+                before.append(found)
+                if found.current is not None and found.state is State.OK and revision == "head":
+                    continue
                 connection.execute(text(f'CREATE SCHEMA IF NOT EXISTS "{source.schema}"'))
                 connection.execute(text(f'GRANT USAGE ON SCHEMA "{source.schema}" TO {roles.app}, {roles.ops}'))
                 connection.execute(text("SET LOCAL lock_timeout = '5s'"))

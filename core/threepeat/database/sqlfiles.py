@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from functools import cache
 from importlib.resources.abc import Traversable
 from typing import Any
 
@@ -41,18 +42,22 @@ def load(folder: Traversable) -> Mapping[str, TextClause]:
     """
     if not folder.is_dir():
         return {}
-    statements: dict[str, TextClause] = {}
-    for file in folder.iterdir():
-        if file.name.endswith(".sql"):
-            body = file.read_text(encoding="utf-8")
-            check(file.name, body)
-            # SQLAlchemy takes `:name::type` for a cast of nothing, and a colon in a string for a bind.
-            parts = (
-                CAST.sub(r"(:\1)::", part) if kind == "code" else part.replace(":", "\\:")
-                for kind, part in _tokens(file.name, body)
-            )
-            statements[file.name.removesuffix(".sql")] = text("".join(parts))
-    return statements
+    return {
+        file.name.removesuffix(".sql"): _statement(file.name, file.read_text(encoding="utf-8"))
+        for file in folder.iterdir()
+        if file.name.endswith(".sql")
+    }
+
+
+@cache
+def _statement(name: str, body: str) -> TextClause:
+    check(name, body)
+    # SQLAlchemy takes `:name::type` for a cast of nothing, and a colon in a string for a bind.
+    parts = (
+        CAST.sub(r"(:\1)::", part) if kind == "code" else part.replace(":", "\\:")
+        for kind, part in _tokens(name, body)
+    )
+    return text("".join(parts))
 
 
 def check(name: str, body: str) -> None:

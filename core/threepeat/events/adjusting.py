@@ -16,10 +16,10 @@ from threepeat.events.platform import Platform
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import Refused
 from threepeat.sdk.rewards import Grant, GrantState, Reward, Spend
+from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import _
 from threepeat.tenancy import audit, members, switches
 from threepeat.tenancy.errors import Conflict, Invalid, NotFound
-from threepeat.tenancy.filled import UNSTORABLE
 from threepeat.tenancy.tenants import Tenant
 
 MOST = 10**9
@@ -177,7 +177,7 @@ def _keeper(platform: Platform, kind: str) -> tuple[Installed, Reward]:
 def _check(amount: int, reason: str, key: str) -> None:
     if type(amount) is not int or not 1 <= abs(amount) <= MOST:
         raise Invalid("amount", _("choose {least} to {most}", least=1, most=MOST))
-    if not 1 <= len(reason) <= MAX_REASON or UNSTORABLE.search(reason) or not reason.strip():
+    if not 1 <= len(reason) <= MAX_REASON or not storable(reason) or not reason.strip():
         raise Invalid("reason", _("use 1 to {n} characters", n=MAX_REASON))
-    if not 1 <= len(key) <= MAX_KEY or UNSTORABLE.search(key):
+    if not 1 <= len(key) <= MAX_KEY or not storable(key):
         raise Invalid("key", _("use 1 to {n} characters", n=MAX_KEY))

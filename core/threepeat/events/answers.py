@@ -5,6 +5,7 @@ from typing import Any, get_args
 
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.metrics import Answer, Figure, Funnel, MetricUnit, Period, Series, Stat, Table
+from threepeat.sdk.storable import storable
 
 MAX_LINES = 20
 MAX_STEPS = 20
@@ -87,7 +88,7 @@ def _count(value: Any) -> int:
 def _text(value: Any) -> str:
     if not isinstance(value, str) or not 1 <= len(value) <= MAX_TEXT:
         raise PluginError(f"a text of an answer has 1 to {MAX_TEXT} characters")
-    if "\0" in value or any("\ud800" <= one <= "\udfff" for one in value):
+    if not storable(value):
         raise PluginError("a text of an answer holds characters that are no text")
     return value
 

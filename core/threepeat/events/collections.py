@@ -18,6 +18,7 @@ from threepeat.plugins import Installed
 from threepeat.plugins.translations import translate
 from threepeat.sdk.collections import MAX_PAGE, Action, CollectionOf, Item, ItemModel, Once, Query
 from threepeat.sdk.errors import PluginError, Refused
+from threepeat.sdk.storable import storable
 from threepeat.tenancy import audit, facts, filled, kinds, switches, types
 from threepeat.tenancy.errors import Conflict, Fault, Invalid, NotFound, Stale, TenancyError
 from threepeat.tenancy.switches import SwitchState
@@ -251,6 +252,8 @@ def download(
         raise Conflict("not-now", f"it is in the state {item.state}, and its file is for {_or(declared.states)}")
     with _asking(opened, found) as context:
         given = declared.handler(context, item_id)
+        if isinstance(given, Mapping) is not (declared.kind == "json"):
+            raise PluginError(f"{name!r} promises a file of {declared.kind}, and gave a {type(given).__name__}")
         if isinstance(given, Mapping):
             made = orjson.dumps(given)
         else:
@@ -313,7 +316,7 @@ def _require_askable(declared: CollectionOf[Any], query: Query) -> None:
         raise Invalid("state", f"choose {_or(declared.states)}")
     if query.after is not None and not items.ITEM_ID.fullmatch(query.after):
         raise Invalid("after", "give the `next` of the page before")
-    if len(query.search) > MAX_SEARCH or filled.UNSTORABLE.search(query.search):
+    if len(query.search) > MAX_SEARCH or not storable(query.search):
         raise Invalid("search", f"use at most {MAX_SEARCH} characters of valid text")
 
 

@@ -19,7 +19,7 @@ from threepeat.events import budgets, facts, log, messages, rewards, timers
 from threepeat.events.log import Emitted
 from threepeat.events.pricing import Prices
 from threepeat.plugins import Installed
-from threepeat.plugins.translations import translate
+from threepeat.plugins.translations import by_language
 from threepeat.sdk.audience import Audience
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
@@ -259,7 +259,7 @@ class PluginContext:
 
     def said(self, text: str) -> Mapping[str, str]:
         """A sentence of the plugin's by language."""
-        return {"en": str(text), "zh": translate(self._plugin, text, "zh_CN")}
+        return by_language(self._plugin, text)
 
     def seal(self, plain: str, *, place: str) -> str:
         """Encrypt a secret that the plugin stores itself."""

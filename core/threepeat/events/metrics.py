@@ -1,7 +1,7 @@
 """What plugins report to the merchant, asked where it can do no harm."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
+from datetime import datetime, timedelta
 
 import structlog
 
@@ -11,6 +11,7 @@ from threepeat.events.context import Cause
 from threepeat.events.opened import OpenTenant
 from threepeat.plugins import Installed
 from threepeat.sdk.context import Store
+from threepeat.sdk.days import midnight
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.metrics import Answer, Metric, Period
 from threepeat.tenancy.errors import Invalid, NotFound
@@ -53,10 +54,7 @@ def period(store: Store, now: datetime, days: int) -> Period:
         raise Invalid("days", f"choose 1 to {MAX_DAYS}")
     today = now.astimezone(store.timezone).date()
     shown = [today - DAY * back for back in reversed(range(days))]
-    # Read with the offset from before it, a midnight that the clock skips is the moment of the change.
-    begin, end = (
-        datetime.combine(day, time(), tzinfo=store.timezone).astimezone(UTC) for day in (shown[0], today + DAY)
-    )
+    begin, end = (midnight(day, store.timezone) for day in (shown[0], today + DAY))
     return Period(tuple(shown), begin, end)
 
 

@@ -10,7 +10,7 @@ import structlog
 
 from threepeat.database.redact import brief
 from threepeat.plugins import Installed
-from threepeat.plugins.translations import translate
+from threepeat.plugins.translations import by_language
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.events import MAX_AMOUNT
 from threepeat.sdk.pricing import (
@@ -296,7 +296,7 @@ class _Course:
                 plugin=bid.plugin.id,
                 rule=bid.rule.name,
                 key=one.key,
-                title=_titles(bid.plugin, one.title),
+                title=by_language(bid.plugin, one.title),
                 amount=amount,
                 shares=shares,
                 shipping=shipping,
@@ -316,9 +316,9 @@ class _Course:
                 plugin=plugin.id,
                 rule=rule.name,
                 key=key,
-                title=_titles(plugin, title),
+                title=by_language(plugin, title),
                 why=why,
-                reason=_titles(plugin, reason) if reason else {},
+                reason=by_language(plugin, reason) if reason else {},
             )
         )
 
@@ -330,10 +330,6 @@ def _lines(one: Reduction, known: Mapping[str, int]) -> Collection[str]:
 def _place(hold: Hold) -> tuple[str, str, str, str]:
     """What names a hold, and where it stands in the order of all."""
     return hold.plugin, hold.rule, hold.key, hold.reservation
-
-
-def _titles(plugin: Installed, text: str) -> dict[str, str]:
-    return {"en": str(text), "zh": translate(plugin, text, "zh_CN")}
 
 
 def _check(one: Reduction | Declined, asked: Asked) -> None:

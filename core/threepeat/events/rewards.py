@@ -16,6 +16,7 @@ from threepeat.plugins import Installed
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.events import MAX_AMOUNT, Event, ShareSent
 from threepeat.sdk.rewards import Grant, Granted, GrantState, Revocation, Revoked, Reward, Spend
+from threepeat.sdk.storable import storable
 from threepeat.sdk.timers import Due
 from threepeat.tenancy.switches import SwitchState
 
@@ -356,9 +357,7 @@ def _check_payment(place: str, one: Spend) -> None:
 
 def _is_text(value: object) -> bool:
     """Whether a value is a text that can be stored."""
-    if not isinstance(value, str) or not 0 < len(value) <= MAX_TEXT or "\0" in value:
-        return False
-    return not any("\ud800" <= letter <= "\udfff" for letter in value)
+    return isinstance(value, str) and 0 < len(value) <= MAX_TEXT and storable(value)
 
 
 def _within(name: str, value: object, most: int, *, least: int = 1) -> None:

@@ -8,10 +8,10 @@ from typing import Any
 from sqlalchemy import Row, text
 
 from threepeat.database.engine import Scope
+from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import _
 from threepeat.tenancy import identities
 from threepeat.tenancy.errors import Invalid
-from threepeat.tenancy.filled import UNSTORABLE
 from threepeat.tenancy.identities import PHONE
 from threepeat.tenancy.keyring import Keyring
 
@@ -162,7 +162,7 @@ def search(scope: Scope, keyring: Keyring, wanted: str, *, phones: bool = True, 
         Invalid: It is empty, too long or no text.
     """
     wanted = wanted.strip()
-    if not 1 <= len(wanted) <= MAX_SEARCH or UNSTORABLE.search(wanted):
+    if not 1 <= len(wanted) <= MAX_SEARCH or not storable(wanted):
         raise Invalid("search", _("use 1 to {n} characters", n=MAX_SEARCH))
     try:
         hashes = identities.stored(keyring, scope.tenant_id, PHONE, wanted) if phones else []

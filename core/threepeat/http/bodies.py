@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import math
 import re
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 from starlette.types import Message, Receive
 
 from threepeat.events.incoming import Malformed
+from threepeat.sdk.storable import fault, storable
 from threepeat.tenancy.errors import Invalid
 
 DEPTH = 64
@@ -21,8 +21,6 @@ DEEP = f"the body is nested more than {DEPTH} deep"
 MANY = f"Send at most {VALUES} values in a body."
 
 JSON = re.compile(r"application/([\w.!#$&^-]+\+)?json")
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-INT64 = range(-(1 << 63), 1 << 63)
 
 
 class TooLargeError(Exception):
@@ -133,18 +131,11 @@ def _children(path: str, value: dict[str, Any] | list[Any]) -> list[tuple[str, A
     if isinstance(value, list):
         return [(f"{lead}{number}", inner) for number, inner in enumerate(value)]
     for key in value:
-        if UNSTORABLE.search(key):
+        if not storable(key):
             raise Invalid(path or "body", "has a field whose name is not valid text")
     return [(lead + key, inner) for key, inner in value.items()]
 
 
 def _check(path: str, value: object) -> None:
-    if isinstance(value, str):
-        if found := UNSTORABLE.search(value):
-            wrong = "holds a NUL character" if found[0] == "\0" else "holds half a surrogate pair"
-            raise Invalid(path or "body", wrong)
-    elif isinstance(value, float):
-        if not math.isfinite(value):
-            raise Invalid(path or "body", "is not a finite number")
-    elif isinstance(value, int) and value not in INT64:
-        raise Invalid(path or "body", "is a whole number beyond 64 bits")
+    if wrong := fault(value):
+        raise Invalid(path or "body", wrong)

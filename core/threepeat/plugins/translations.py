@@ -54,6 +54,11 @@ def translate(plugin: Installed, text: str, locale: str) -> str:
     return str(text) if found is None else found
 
 
+def by_language(plugin: Installed, text: str) -> dict[str, str]:
+    """What a plugin says, in every language in which members read."""
+    return {"en": str(text), "zh": translate(plugin, text, "zh_CN")}
+
+
 def lookup(plugin: Installed, text: str, locale: str) -> str | None:
     """What a plugin says, in a language; None where the catalogue has nothing that can be used."""
     if isinstance(text, Spoken):

@@ -2,6 +2,7 @@
 
 from threepeat.sdk.audience import Audience, AudienceError
 from threepeat.sdk.collections import (
+    NEWEST,
     Action,
     CollectionOf,
     Download,
@@ -12,8 +13,10 @@ from threepeat.sdk.collections import (
     action,
     collection,
     download,
+    item_number,
 )
 from threepeat.sdk.context import Context, Sql, Store
+from threepeat.sdk.days import midnight
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.facts import AsOf, Fact, Multiplier, fact, multiplier
 from threepeat.sdk.manifest import Manifest
@@ -82,6 +85,7 @@ from threepeat.sdk.timers import (
 from threepeat.sdk.wording import Amount, Spoken, Wording, _, ngettext
 
 __all__ = [
+    "NEWEST",
     "Action",
     "Amount",
     "Applied",
@@ -163,8 +167,10 @@ __all__ = [
     "fact",
     "get",
     "hookimpl",
+    "item_number",
     "message_kind",
     "metric",
+    "midnight",
     "multiplier",
     "ngettext",
     "outbound",

@@ -18,6 +18,14 @@ if TYPE_CHECKING:
 
 NAME = re.compile(r"[a-z][a-z0-9_]{0,39}")
 MAX_PAGE = 100
+NEWEST = 2**63 - 1
+"""No numbered item has a greater number."""
+
+
+def item_number(item: str) -> int:
+    """A numbered item's number by its id; 0, which none has, for what is no number."""
+    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(NEWEST)) else 0
+    return found if found <= NEWEST and str(found) == item else 0
 
 
 class ItemModel(BaseModel):
@@ -52,6 +60,11 @@ class Query:
     search: str = ""
     after: str | None = None
     limit: int = MAX_PAGE
+
+    @property
+    def before(self) -> int:
+        """For numbered items, the newest first: those below this number come after `after`."""
+        return NEWEST if self.after is None else item_number(self.after)
 
 
 @dataclass(frozen=True, slots=True)

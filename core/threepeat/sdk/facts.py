@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
+from threepeat.sdk.storable import INT64, fault
 
 Value = int | str | bool | datetime | frozenset[str]
 """A fact's value: of the type that its kind says."""
@@ -92,7 +93,7 @@ def whole_fault(value: object) -> str | None:
     """Why this is no integer of 64 bits, or None if it is one."""
     if not isinstance(value, int) or isinstance(value, bool):
         return f"{_type(value)} is no whole number"
-    return None if -(2**63) <= value < 2**63 else "the number is beyond 64 bits"
+    return None if value in INT64 else "the number is beyond 64 bits"
 
 
 def text_fault(value: object) -> str | None:
@@ -101,8 +102,8 @@ def text_fault(value: object) -> str | None:
         return f"{_type(value)} is no text"
     if not 0 < len(value) <= MAX_TEXT:
         return f"a text needs 1 to {MAX_TEXT} characters"
-    broken = any(mark == "\0" or "\ud800" <= mark <= "\udfff" for mark in value)
-    return "the text holds NUL or half a surrogate pair" if broken else None
+    wrong = fault(value)
+    return f"the text {wrong}" if wrong else None
 
 
 def _flag_fault(value: object) -> str | None:

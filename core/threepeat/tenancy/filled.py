@@ -1,21 +1,17 @@
 """What a merchant filled in, before anything is made of it: settings, and the items of collections."""
 
-import math
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import PydanticSerializationError
 
+from threepeat.sdk.storable import fault, storable
 from threepeat.tenancy.errors import Fault, Invalid
 from threepeat.tenancy.walking import Path
 
 MAX_DEPTH = 32
 """How deep values may nest: nesting without end would exhaust the stack of whatever walks through them."""
-
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-INT64 = range(-(2**63), 2**63)
 
 
 def require_shallow(given: Mapping[str, Any], field: str) -> None:
@@ -66,26 +62,12 @@ def invalid(error: ValidationError, field: str) -> Invalid:
 def _unstorable(value: object, path: Path) -> Iterator[Fault]:
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            if UNSTORABLE.search(key):
+            if not storable(key):
                 yield Fault(".".join(map(str, path)), "has a field whose name is not valid text")
             else:
                 yield from _unstorable(inner, (*path, key))
     elif isinstance(value, list):
         for number, inner in enumerate(value):
             yield from _unstorable(inner, (*path, number))
-    else:
-        reason = _fault(value)
-        if reason:
-            yield Fault(".".join(map(str, path)), reason)
-
-
-def _fault(value: object) -> str:
-    if isinstance(value, str):
-        found = UNSTORABLE.search(value)
-        if found:
-            return "holds a NUL character" if found[0] == "\0" else "holds half a surrogate pair"
-    elif isinstance(value, float):
-        return "" if math.isfinite(value) else "is not a finite number"
-    elif isinstance(value, int):
-        return "" if value in INT64 else "is a whole number beyond 64 bits"
-    return ""
+    elif reason := fault(value):
+        yield Fault(".".join(map(str, path)), reason)

@@ -1,12 +1,14 @@
 """An erased member's points stay in the sums, and are owed to nobody."""
 
+from secrets import token_hex
+
 from sqlalchemy import text
 
 from threepeat.events.verify import verify
 
 
 def test_the_journal_holds_and_nobody_is_owed_anything(platform, client, make_tenant, make_key, send, worker):
-    store = make_tenant("tea", enable=("points",))
+    store = make_tenant(f"tea-{token_hex(6)}", enable=("points",))
     for who, total in (("ann", 12_300), ("bob", 4500)):
         send(store, "order.paid", who, order_id=f"{who}-1", total=total, currency="CNY")
     send(store, "order.refunded", "ann", refund_id="r-1", order_id="ann-1", amount=2300, currency="CNY")

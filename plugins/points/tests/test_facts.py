@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from secrets import token_hex
 
 import pytest
 from sqlalchemy import text
@@ -17,7 +18,7 @@ RICH = Audience.model_validate({"fact": "points.available", "op": "at_least", "v
 
 @pytest.fixture
 def store(make_tenant):
-    return make_tenant("tea", enable=("points",))
+    return make_tenant(f"tea-{token_hex(6)}", enable=("points",))
 
 
 @contextmanager
@@ -75,7 +76,7 @@ def test_points_are_known_until_the_tactic_is_off(platform, store, ids):
 
 
 def test_the_points_of_two_stores_with_the_same_members_never_meet(platform, make_tenant, ids):
-    other = make_tenant("coffee", enable=("points",))
+    other = make_tenant(f"coffee-{token_hex(6)}", enable=("points",))
     with asking(platform, other) as ctx:
         assert ctx.facts(["points.available"], ids.values()) == {"points.available": {}}
 

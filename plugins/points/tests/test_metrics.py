@@ -2,6 +2,7 @@
 
 import json
 from datetime import UTC, datetime, time, timedelta
+from secrets import token_hex
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -30,12 +31,12 @@ def at(days_ago, hour=12):
 
 @pytest.fixture
 def store(make_tenant):
-    return make_tenant("tea", enable=("points",))
+    return make_tenant(f"tea-{token_hex(6)}", enable=("points",))
 
 
 @pytest.fixture
 def other(make_tenant):
-    return make_tenant("coffee", enable=("points",))
+    return make_tenant(f"coffee-{token_hex(6)}", enable=("points",))
 
 
 @pytest.fixture

@@ -20,7 +20,7 @@ START = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 @pytest.fixture
 def store(make_tenant):
-    return make_tenant("tea", enable=("points",))
+    return make_tenant(f"tea-{token_hex(6)}", enable=("points",))
 
 
 @pytest.fixture
@@ -96,7 +96,7 @@ def test_an_order_earns_one_point_for_each_whole_unit_of_its_total(shop):
 
 
 def test_a_currency_without_minor_units_earns_by_its_whole_units(make_tenant, platform, send, worker):
-    shop = Shop(platform, make_tenant("tokyo", enable=("points",), currency="JPY"), send, worker)
+    shop = Shop(platform, make_tenant(f"tokyo-{token_hex(6)}", enable=("points",), currency="JPY"), send, worker)
     shop.paid("ann", "1", 1280)
     assert shop.balance("ann") == (1280, 0)
 
@@ -294,8 +294,8 @@ def test_earning_is_told_to_the_log_with_the_order_as_its_cause(shop):
 
 
 def test_two_stores_with_the_same_ids_never_meet(platform, make_tenant, send, worker):
-    first = Shop(platform, make_tenant("one", enable=("points",)), send, worker)
-    second = Shop(platform, make_tenant("two", enable=("points",)), send, worker)
+    first = Shop(platform, make_tenant(f"one-{token_hex(6)}", enable=("points",)), send, worker)
+    second = Shop(platform, make_tenant(f"two-{token_hex(6)}", enable=("points",)), send, worker)
     first.paid("ann", "1", 1_000, id="same")
     second.paid("ann", "1", 7_000, id="same")
     second.refunded("ann", "r", 2_000, order="1", id="back")

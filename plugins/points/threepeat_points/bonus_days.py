@@ -19,16 +19,16 @@ from threepeat.sdk import (
     _,
     action,
     collection,
+    item_number,
+    midnight,
     shown,
 )
 from threepeat_points.accounts import Ctx
-from threepeat_points.validity import end_of, midnight
+from threepeat_points.validity import end_of
 
 TENTHS = 10
 """A factor is kept in tenths."""
 MOST_DAYS = 366
-
-MAX_ID = 2**63 - 1
 
 
 class BonusDay(ItemModel):
@@ -79,14 +79,13 @@ class BonusDay(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[BonusDay]]:
     """Bonus days, newest first."""
-    after = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("bonus_days", state=query.state, search=query.search, before=after, most=query.limit)
+    rows = ctx.sql("bonus_days", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[BonusDay] | None:
     """One bonus day, with what its orders have earned."""
-    rows = ctx.sql("bonus_day", id=number(item))
+    rows = ctx.sql("bonus_day", id=item_number(item))
     if not rows:
         return None
     earned: dict[str, int | str] = {_("Orders"): rows[0].orders, _("Points earned"): rows[0].points}
@@ -100,7 +99,7 @@ def create(ctx: Ctx, given: BonusDay) -> str:
 
 def update(ctx: Ctx, item: str, revision: int, given: BonusDay) -> bool:
     """Save a draft."""
-    return bool(ctx.sql("bonus_day_save", id=number(item), revision=revision, **_columns(given)))
+    return bool(ctx.sql("bonus_day_save", id=item_number(item), revision=revision, **_columns(given)))
 
 
 def publish(ctx: Ctx, item: str, revision: int) -> bool:
@@ -109,7 +108,7 @@ def publish(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its last day is over.
     """
-    found = number(item)
+    found = item_number(item)
     rows = ctx.sql("bonus_day", id=found)
     if not rows:
         return False
@@ -123,7 +122,7 @@ def publish(ctx: Ctx, item: str, revision: int) -> bool:
 
 def close(ctx: Ctx, item: str, revision: int) -> bool:
     """End it now; what was earned stays."""
-    return bool(ctx.sql("bonus_day_close", id=number(item), revision=revision))
+    return bool(ctx.sql("bonus_day_close", id=item_number(item), revision=revision))
 
 
 BONUS_DAYS = collection(
@@ -156,12 +155,6 @@ BONUS_DAYS = collection(
         ),
     ],
 )
-
-
-def number(item: str) -> int:
-    """An item's number; 0, which none has, for what is no number."""
-    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return found if found <= MAX_ID and str(found) == item else 0
 
 
 def _columns(given: BonusDay) -> dict[str, object]:

@@ -8,9 +8,20 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from threepeat.sdk import Audience, Item, ItemModel, Query, Refused, RewardChoice, _, action, collection, shown
+from threepeat.sdk import (
+    Audience,
+    Item,
+    ItemModel,
+    Query,
+    Refused,
+    RewardChoice,
+    _,
+    action,
+    collection,
+    item_number,
+    shown,
+)
 from threepeat_points.accounts import Ctx
-from threepeat_points.bonus_days import MAX_ID, number
 from threepeat_points.settings import Limit
 
 Kind = Literal["reward", "goods", "service"]
@@ -97,14 +108,13 @@ class CatalogueItem(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[CatalogueItem]]:
     """Items, newest first."""
-    after = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("items", state=query.state, search=query.search, before=after, most=query.limit)
+    rows = ctx.sql("items", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[CatalogueItem] | None:
     """One item."""
-    rows = ctx.sql("item", id=number(item))
+    rows = ctx.sql("item", id=item_number(item))
     return _item(rows[0]) if rows else None
 
 
@@ -115,7 +125,7 @@ def create(ctx: Ctx, given: CatalogueItem) -> str:
 
 def update(ctx: Ctx, item: str, revision: int, given: CatalogueItem) -> bool:
     """Save one that members cannot redeem at the moment."""
-    return bool(ctx.sql("item_save", id=number(item), revision=revision, **_columns(given)))
+    return bool(ctx.sql("item_save", id=item_number(item), revision=revision, **_columns(given)))
 
 
 def publish(ctx: Ctx, item: str, revision: int) -> bool:
@@ -124,7 +134,7 @@ def publish(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its last day is over.
     """
-    rows = ctx.sql("item", id=number(item))
+    rows = ctx.sql("item", id=item_number(item))
     if rows and rows[0].last_day is not None and rows[0].last_day < today(ctx):
         raise Refused(_("The last day is over: choose a later one first."), code="over")
     return _step(ctx, item, revision, ["draft", "paused"], "published")
@@ -181,7 +191,7 @@ CATALOGUE = collection(
 
 
 def _step(ctx: Ctx, item: str, revision: int, before: Sequence[str], after: str) -> bool:
-    return bool(ctx.sql("item_step", id=number(item), revision=revision, before=list(before), after=after))
+    return bool(ctx.sql("item_step", id=item_number(item), revision=revision, before=list(before), after=after))
 
 
 def _columns(given: CatalogueItem) -> dict[str, object]:

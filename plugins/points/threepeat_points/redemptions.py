@@ -18,9 +18,9 @@ from threepeat.sdk import (
     _,
     action,
     collection,
+    item_number,
 )
 from threepeat_points.accounts import Ctx, lock
-from threepeat_points.bonus_days import MAX_ID, number
 from threepeat_points.catalogue import eligible, today
 from threepeat_points.events import PointsRedeemed, RedemptionCancelled
 from threepeat_points.payments import Return, give_back, pay
@@ -103,14 +103,13 @@ def _hand_over(ctx: Ctx, redemption: int, choice: RewardChoice) -> None:
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Redemption]]:
     """Redemptions, newest first."""
-    after = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("redemptions", state=query.state, search=query.search, before=after, most=query.limit)
+    rows = ctx.sql("redemptions", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Redemption] | None:
     """One redemption."""
-    rows = ctx.sql("redemption", id=number(item))
+    rows = ctx.sql("redemption", id=item_number(item))
     return _item(rows[0]) if rows else None
 
 
@@ -121,13 +120,13 @@ def fulfil(ctx: Ctx, item: str, revision: int) -> bool:
 
 def cancel(ctx: Ctx, item: str, revision: int) -> bool:
     """Undo it: the points go back to the lots that they came from, and what was taken is there again."""
-    rows = ctx.sql("redemption", id=number(item))
+    rows = ctx.sql("redemption", id=item_number(item))
     if not rows:
         return False
     lock(ctx, [rows[0].member_id])
     done = _step(ctx, item, revision, ["open", "fulfilled"], "cancelled")
     for row in done:
-        give_back(ctx, [Return(row.member_id, row.payment, row.points, f"cancel:{number(item)}")])
+        give_back(ctx, [Return(row.member_id, row.payment, row.points, f"cancel:{item_number(item)}")])
         ctx.sql("put_item_back", item=row.item_id, day=row.day, member=row.member_id)
         if row.member_id > 0:  # of somebody who was erased there is nobody to tell, and nothing to take back
             if row.reward_key is not None:
@@ -135,7 +134,7 @@ def cancel(ctx: Ctx, item: str, revision: int) -> bool:
             told = RedemptionCancelled(
                 redemption_id=item, item_id=str(row.item_id), item=rows[0].name, points=row.points
             )
-            ctx.emit(told, member=row.member_id, cause=f"cancelled:{number(item)}")
+            ctx.emit(told, member=row.member_id, cause=f"cancelled:{item_number(item)}")
     return bool(done)
 
 
@@ -166,7 +165,7 @@ REDEMPTIONS = collection(
 
 
 def _step(ctx: Ctx, item: str, revision: int, before: Sequence[str], after: str) -> Sequence[Row[Any]]:
-    return ctx.sql("redemption_step", id=number(item), revision=revision, before=list(before), after=after)
+    return ctx.sql("redemption_step", id=item_number(item), revision=revision, before=list(before), after=after)
 
 
 def _item(row: Row[Any]) -> Item[Redemption]:

@@ -8,13 +8,11 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, _, shown
+from threepeat.sdk import NEWEST, Context, _, shown
 from threepeat_points import redemptions
 from threepeat_points.catalogue import KINDS, eligible, today
 from threepeat_points.redemptions import STATES
 from threepeat_points.settings import PointsSettings
-
-NEWEST = 2**63 - 1
 
 
 class Balance(BaseModel):

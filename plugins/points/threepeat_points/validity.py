@@ -5,21 +5,17 @@ a whole day of lots is unlocked, reminded of or written off at once.
 """
 
 from collections.abc import Callable
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
+from threepeat.sdk import midnight
 from threepeat_points.settings import PointsSettings, RollUp
 
 DAY = timedelta(days=1)
 
 MONTHS: dict[RollUp, int] = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 """How many months the periods have at whose end points expire."""
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day; where the clock is put forward at midnight, the moment of the change."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)
 
 
 def end_of(day: date, zone: ZoneInfo) -> datetime:

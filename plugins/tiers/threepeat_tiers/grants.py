@@ -7,13 +7,11 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 from sqlalchemy import Row
 
-from threepeat.sdk import Item, ItemModel, Query, Refused, _, action, collection, shown
+from threepeat.sdk import Item, ItemModel, Query, Refused, _, action, collection, item_number, midnight, shown
 from threepeat_tiers import floors
 from threepeat_tiers.catalogue import MOST
 from threepeat_tiers.versions import Ctx
-from threepeat_tiers.windows import DAY, local_day, midnight, today
-
-MAX_ID = 2**63 - 1
+from threepeat_tiers.windows import DAY, local_day, today
 
 
 class GrantForm(ItemModel):
@@ -45,14 +43,13 @@ class GrantForm(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[GrantForm]]:
     """Granted tiers, newest first."""
-    before = _number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("grants", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("grants", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[GrantForm] | None:
     """One granted tier."""
-    rows = ctx.sql("grant", id=_number(item))
+    rows = ctx.sql("grant", id=item_number(item))
     return _item(ctx, rows[0]) if rows else None
 
 
@@ -81,7 +78,7 @@ def update(ctx: Ctx, item: str, revision: int, given: GrantForm) -> bool:
     before = read(ctx, item)
     if before is not None and before.values.customer != given.customer:
         raise Refused(_("The member of a grant stays: withdraw it and make a new one."), code="member-fixed")
-    rows = ctx.sql("grant_save", id=_number(item), revision=revision, **_columns(ctx, given))
+    rows = ctx.sql("grant_save", id=item_number(item), revision=revision, **_columns(ctx, given))
     if not rows and not any(tier.state == "active" for tier in ctx.sql("tier", level=given.level)):
         raise _no_tier()
     for row in rows:
@@ -91,7 +88,7 @@ def update(ctx: Ctx, item: str, revision: int, given: GrantForm) -> bool:
 
 def withdraw(ctx: Ctx, item: str, revision: int) -> bool:
     """End it now; what the member got by it stays."""
-    rows = ctx.sql("grant_withdraw", id=_number(item), revision=revision)
+    rows = ctx.sql("grant_withdraw", id=item_number(item), revision=revision)
     for row in rows:
         _look(ctx, row)
     return bool(rows)
@@ -130,7 +127,11 @@ def _columns(ctx: Ctx, given: GrantForm) -> dict[str, object]:
     """
     if given.last_day < today(ctx):
         raise Refused(_("The last day is over: choose a later one."), code="over")
-    return {"level": given.level, "until": midnight(ctx, given.last_day + DAY), "reason": given.reason}
+    return {
+        "level": given.level,
+        "until": midnight(given.last_day + DAY, ctx.tenant.timezone),
+        "reason": given.reason,
+    }
 
 
 def _no_tier() -> Refused:
@@ -141,12 +142,6 @@ def _look(ctx: Ctx, row: Row[Any]) -> None:
     """Let the worker look at the member now and when it ends: it alone writes where members stand."""
     ctx.later(floors.FLOOR, f"{row.id} begins", ctx.now, member=row.member_id)
     floors.remind(ctx, row.id, row.member_id, row.until)
-
-
-def _number(item: str) -> int:
-    """An item's number; 0, which none has, for what is no number."""
-    number = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return number if number <= MAX_ID and str(number) == item else 0
 
 
 def _item(ctx: Ctx, row: Row[Any]) -> Item[GrantForm]:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import date
 
-from threepeat.sdk import Due, Notice, Occurrence
+from threepeat.sdk import Due, Notice, Occurrence, midnight
 from threepeat.sdk.wording import Value
 from threepeat_tiers import rising, standings
 from threepeat_tiers.climbing import Standing, review, reviewed_window
@@ -18,7 +18,7 @@ from threepeat_tiers.messages import AT_RISK, SHORT
 from threepeat_tiers.rules import Rules, cut_sizes
 from threepeat_tiers.standings import Move
 from threepeat_tiers.versions import RULES_CHANGED, Ctx, InForce, in_force, versions
-from threepeat_tiers.windows import DAY, midnight, today, window_start
+from threepeat_tiers.windows import DAY, today, window_start
 
 REVIEW = "review"
 MOST = 2_000
@@ -93,7 +93,7 @@ def _review(ctx: Ctx, force: InForce, found: Sequence[Standing]) -> None:
         if after.grace_until is not None:
             _warn(ctx, mine, after, own)
         elif (after.level, after.version) != (before.level, before.version):
-            moves.append(Move(after, before.level, "review", midnight(ctx, day)))
+            moves.append(Move(after, before.level, "review", midnight(day, ctx.tenant.timezone)))
     standings.write(ctx, changed, moves, rules, new=False)
     ctx.log.info("members reviewed", day=str(day), members=len(found), moved=len(moves))
 
@@ -109,7 +109,7 @@ def _warn(ctx: Ctx, rules: Rules, standing: Standing, growth: int) -> None:
         ctx.emit(at_risk, member=standing.member_id, cause=cause)
         spend = rules.spending(at_risk.missing, ctx.tenant.minor_units)
         values: dict[str, Value] = {"day": standing.grace_until, "tier": tier.name}
-        until = midnight(ctx, standing.grace_until)
+        until = midnight(standing.grace_until, ctx.tenant.timezone)
         if spend is not None:
             values["amount"] = ctx.tenant.money(spend)
             ctx.message(AT_RISK, [Notice(standing.member_id, cause, values, until)])

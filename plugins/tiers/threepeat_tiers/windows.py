@@ -1,6 +1,6 @@
 """Days: in which growth counts, and on which it is reviewed. All of them are local days of the store."""
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from threepeat.sdk import Context
@@ -19,11 +19,6 @@ def today(ctx: Context[Any]) -> date:
 def local_day(ctx: Context[Any], moment: datetime) -> date:
     """The store's local day of an instant."""
     return moment.astimezone(ctx.tenant.timezone).date()
-
-
-def midnight(ctx: Context[Any], day: date) -> datetime:
-    """The first instant of a local day, in UTC."""
-    return datetime.combine(day, datetime.min.time(), tzinfo=ctx.tenant.timezone).astimezone(UTC)
 
 
 def window_start(rules: Rules, joined: date, day: date) -> date:

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 from pydantic import Field, StringConstraints
 from sqlalchemy import Row
 
-from threepeat.sdk import Due, Item, ItemModel, Query, Refused, _, action, collection, download, shown
+from threepeat.sdk import Due, Item, ItemModel, Query, Refused, _, action, collection, download, item_number, shown
 from threepeat_vouchers import codes
-from threepeat_vouchers.templates import MAX_ID, Ctx, form, number, over
+from threepeat_vouchers.templates import Ctx, form, over
 
 MAKE = "make_codes"
 PART = 5_000
@@ -45,14 +45,13 @@ class Batch(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Batch]]:
     """Batches, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("batch_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("batch_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row, {_("Made"): _progress(row)}) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Batch] | None:
     """One batch, with how many of its codes were entered."""
-    rows = ctx.sql("batch_read", id=number(item))
+    rows = ctx.sql("batch_read", id=item_number(item))
     if not rows:
         return None
     figures: dict[str, int | str] = {
@@ -70,7 +69,7 @@ def create(ctx: Ctx, given: Batch) -> str:
     Raises:
         Refused: The template is not active or over, or has too few left.
     """
-    each = number(given.template)
+    each = item_number(given.template)
     rows = ctx.sql("templates", ids=[each])
     if not rows or rows[0].state != "active":
         raise Refused(_("Choose a template that is active."), code="not-active")
@@ -91,20 +90,20 @@ def update(ctx: Ctx, item: str, revision: int, given: Batch) -> bool:
     Raises:
         Refused: Something else was changed.
     """
-    rows = ctx.sql("batch_read", id=number(item))
+    rows = ctx.sql("batch_read", id=item_number(item))
     if rows and (str(rows[0].template_id), rows[0].size) != (given.template, given.size):
         raise Refused(_("The codes are made: only the name can be changed."), code="terms-stand")
-    return bool(ctx.sql("batch_name", id=number(item), revision=revision, name=given.name))
+    return bool(ctx.sql("batch_name", id=item_number(item), revision=revision, name=given.name))
 
 
 def void(ctx: Ctx, item: str, revision: int) -> bool:
     """Let no code of it be entered any more; what members have of it stays theirs."""
-    return bool(ctx.sql("batch_void", id=number(item), revision=revision))
+    return bool(ctx.sql("batch_void", id=item_number(item), revision=revision))
 
 
 def file(ctx: Ctx, item: str) -> Sequence[Sequence[str | int]]:
     """All codes of a batch, written again from its secret."""
-    (row,) = ctx.sql("batch_read", id=number(item))
+    (row,) = ctx.sql("batch_read", id=item_number(item))
     made = codes.derive(ctx.unseal(row.secret, place="batch"), 1, row.made)
     rows: list[Sequence[str | int]] = [(_("Number"), _("Code"))]
     rows += [(place, codes.shown(code)) for place, code in enumerate(made, 1)]
@@ -114,7 +113,7 @@ def file(ctx: Ctx, item: str) -> Sequence[Sequence[str | int]]:
 def make(ctx: Ctx, dues: list[Due]) -> None:
     """Make the next part of each batch, and come again for the rest."""
     for due in dues:
-        rows = ctx.sql("batch_lock", id=number(due.key))
+        rows = ctx.sql("batch_lock", id=item_number(due.key))
         if not rows:
             continue
         first, last = rows[0].made + 1, min(rows[0].made + PART, rows[0].size)

@@ -2,10 +2,10 @@
 
 from collections.abc import Collection, Mapping, Sequence
 
-from threepeat.sdk import Granted, Revoked, reward
+from threepeat.sdk import Granted, Revoked, item_number, reward
 from threepeat_vouchers import messages, terms
 from threepeat_vouchers.events import VoucherIssued
-from threepeat_vouchers.templates import Ctx, form, number, over
+from threepeat_vouchers.templates import Ctx, form, over
 
 MOST_AT_ONCE = 100
 """Vouchers of one grant."""
@@ -13,7 +13,7 @@ MOST_AT_ONCE = 100
 
 def grant(ctx: Ctx, granted: Sequence[Granted]) -> Collection[str]:
     """Give vouchers; returns the keys of the grants for which the number or the budget is short."""
-    ids = sorted({number(one.grant.item) for one in granted})
+    ids = sorted({item_number(one.grant.item) for one in granted})
     ctx.sql("template_lock", ids=ids)
     rows = {row.id: row for row in ctx.sql("templates", ids=ids)}
     known = {each: form(row) for each, row in rows.items()}
@@ -21,7 +21,7 @@ def grant(ctx: Ctx, granted: Sequence[Granted]) -> Collection[str]:
     short: set[str] = set()
     counted = dict.fromkeys((each for each, many in left.items() if many is not None), 0)
     for one in granted:
-        each, amount = number(one.grant.item), one.grant.amount
+        each, amount = item_number(one.grant.item), one.grant.amount
         row = rows.get(each)
         closed = row is None or row.state != "active" or over(ctx, known[each]) or _spent(row.room)
         if closed or (each in counted and left[each] < counted[each] + amount):
@@ -34,7 +34,7 @@ def grant(ctx: Ctx, granted: Sequence[Granted]) -> Collection[str]:
     if len(ctx.sql("template_count", ids=list(numbers), numbers=list(numbers.values()))) != len(numbers):
         raise RuntimeError("templates were locked and do not have as many left as they had")
     spans = {each: terms.span(one, ctx.now, ctx.tenant.timezone) for each, one in known.items()}
-    templates = [number(one.grant.item) for one in granted]
+    templates = [item_number(one.grant.item) for one in granted]
     ctx.sql(
         "give",
         keys=[one.key for one in granted],
@@ -71,7 +71,7 @@ def cost(ctx: Ctx, amount: int, item: str) -> int | None:
 
     Whether there are any is for `grant` to say: a grant that was given before is known as such there.
     """
-    rows = ctx.sql("templates", ids=[number(item)]) if amount <= MOST_AT_ONCE else ()
+    rows = ctx.sql("templates", ids=[item_number(item)]) if amount <= MOST_AT_ONCE else ()
     return amount * form(rows[0]).price() if rows else None
 
 

@@ -8,15 +8,15 @@ from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import _, shown
+from threepeat.sdk import NEWEST, _, shown
 from threepeat_vouchers import codes, taking, words
 from threepeat_vouchers.form import KINDS, Template
-from threepeat_vouchers.templates import MAX_ID, Ctx, form, over
+from threepeat_vouchers.templates import Ctx, form, over
 
 PAGE = 50
 
 Shelf = Literal["usable", "used", "expired"]
-Before = Annotated[int, Query(ge=1, le=MAX_ID, description="The `next` of the page before.")]
+Before = Annotated[int, Query(ge=1, le=NEWEST, description="The `next` of the page before.")]
 
 Words = Mapping[str, str]
 STATES = {
@@ -118,14 +118,14 @@ class Entered(BaseModel):
     )
 
 
-def wallet(ctx: Ctx, shelf: Shelf = "usable", before: Before = MAX_ID) -> Wallet:
+def wallet(ctx: Ctx, shelf: Shelf = "usable", before: Before = NEWEST) -> Wallet:
     """The member's vouchers, the newest first: those that can be used now or later, the used, or the expired."""
     rows = ctx.sql("wallet", member=ctx.member, shelf=shelf, before=before, most=PAGE + 1)
     shown = [_view(ctx, row) for row in rows[:PAGE]]
     return Wallet(vouchers=shown, next=rows[PAGE - 1].id if len(rows) > PAGE else None)
 
 
-def offers(ctx: Ctx, before: Before = MAX_ID) -> Offers:
+def offers(ctx: Ctx, before: Before = NEWEST) -> Offers:
     """What the member may take, the newest first."""
     rows = ctx.sql("template_claimable", member=ctx.member, day=taking.today(ctx), before=before, most=PAGE + 1)
     found = [(row, form(row)) for row in rows[:PAGE]]

@@ -5,11 +5,11 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Refused, Wording, _, ngettext
+from threepeat.sdk import Refused, Wording, _, item_number, ngettext
 from threepeat_vouchers import codes, terms
 from threepeat_vouchers.events import VoucherIssued
 from threepeat_vouchers.form import Template
-from threepeat_vouchers.templates import Ctx, form, number
+from threepeat_vouchers.templates import Ctx, form
 
 GONE = _("none is left")
 NOT_OFFERED = _("this voucher is not offered at the moment")
@@ -23,7 +23,7 @@ def claim(ctx: Ctx, member: int, item: str) -> int:
     Raises:
         Refused: It is not offered to this member, the member has enough, or none is left.
     """
-    rows = ctx.sql("templates", ids=[number(item)])
+    rows = ctx.sql("templates", ids=[item_number(item)])
     template = form(rows[0]) if rows else None
     if template is None or not offered(rows[0], template):
         raise Refused(NOT_OFFERED, code="not-offered")

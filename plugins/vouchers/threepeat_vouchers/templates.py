@@ -6,14 +6,13 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Due, Item, Query, Refused, Wording, _, action, collection
+from threepeat.sdk import Context, Due, Item, Query, Refused, Wording, _, action, collection, item_number
 from threepeat_vouchers import terms
 from threepeat_vouchers.form import Template
 from threepeat_vouchers.settings import VouchersSettings
 
 Ctx = Context[VouchersSettings]
 
-MAX_ID = 2**63 - 1
 VOID = "void_vouchers"
 PART = 5_000
 """Vouchers that are voided at a time."""
@@ -27,14 +26,13 @@ NARROWER = _("Vouchers may be out already: the number in all and the budget can 
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Template]]:
     """Templates, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("template_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("template_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Template] | None:
     """One template, with what became of its vouchers."""
-    rows = ctx.sql("template_read", id=number(item))
+    rows = ctx.sql("template_read", id=item_number(item))
     if not rows:
         return None
     row = rows[0]
@@ -61,7 +59,7 @@ def update(ctx: Ctx, item: str, revision: int, given: Template) -> bool:
     Raises:
         Refused: It would.
     """
-    rows = ctx.sql("templates", ids=[number(item)])
+    rows = ctx.sql("templates", ids=[item_number(item)])
     if not rows:
         return False
     state = rows[0].state
@@ -71,7 +69,7 @@ def update(ctx: Ctx, item: str, revision: int, given: Template) -> bool:
             raise Refused(STANDS, code="terms-stand")
         if _narrower(before.total, given.total) or _narrower(before.budget, given.budget):
             raise Refused(NARROWER, code="terms-stand")
-    return bool(ctx.sql("template_save", id=number(item), revision=revision, state=state, **_columns(given)))
+    return bool(ctx.sql("template_save", id=item_number(item), revision=revision, state=state, **_columns(given)))
 
 
 def activate(ctx: Ctx, item: str, revision: int) -> bool:
@@ -80,7 +78,7 @@ def activate(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its last day is over.
     """
-    rows = ctx.sql("templates", ids=[number(item)])
+    rows = ctx.sql("templates", ids=[item_number(item)])
     if not rows:
         return False
     if over(ctx, form(rows[0])):
@@ -101,7 +99,7 @@ def end(ctx: Ctx, item: str, revision: int) -> bool:
 def void(ctx: Ctx, item: str, revision: int) -> bool:
     """Void what is not used of an ended template: codes, and vouchers a part at a time, the first part at once."""
     # An order that takes a code locks its batch, the voucher and the template in this order, too.
-    ctx.sql("template_void_codes", id=number(item))
+    ctx.sql("template_void_codes", id=item_number(item))
     _void_some(ctx, item)
     return _step(ctx, item, revision, ["ended"], "ended")
 
@@ -167,18 +165,12 @@ def over(ctx: Ctx, template: Template) -> bool:
     return terms.span(template, ctx.now, ctx.tenant.timezone)[1] <= ctx.now
 
 
-def number(item: str) -> int:
-    """An item's number; 0, which none has, for what is no number."""
-    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return found if found <= MAX_ID and str(found) == item else 0
-
-
 def _step(ctx: Ctx, item: str, revision: int, states: list[str], into: str) -> bool:
-    return bool(ctx.sql("template_step", id=number(item), revision=revision, states=states, into=into))
+    return bool(ctx.sql("template_step", id=item_number(item), revision=revision, states=states, into=into))
 
 
 def _void_some(ctx: Ctx, item: str) -> None:
-    if ctx.sql("template_void", id=number(item), most=PART)[0].found == PART:
+    if ctx.sql("template_void", id=item_number(item), most=PART)[0].found == PART:
         ctx.later(VOID, item, ctx.now)
 
 

@@ -2,11 +2,11 @@
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING
 from zoneinfo import ZoneInfo
 
-from threepeat.sdk import BasketLine, Gift
+from threepeat.sdk import BasketLine, Gift, midnight
 
 if TYPE_CHECKING:
     from threepeat_vouchers.form import Template
@@ -111,8 +111,3 @@ def span(template: "Template", now: datetime, zone: ZoneInfo) -> tuple[datetime,
     first = now.astimezone(zone).date() + template.start_after_days * DAY
     begin = midnight(first, zone) if template.start_after_days else now
     return begin, midnight(first + (template.days or 1) * DAY, zone)
-
-
-def midnight(day: date, zone: ZoneInfo) -> datetime:
-    """The first moment of a local day; where the clock is put forward at midnight, the moment of the change."""
-    return datetime.combine(day, time(), tzinfo=zone).astimezone(UTC)

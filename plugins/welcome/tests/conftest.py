@@ -3,15 +3,19 @@
 from datetime import UTC, datetime, timedelta
 from secrets import token_hex
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.events.context import Cause
+from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.sdk import Period
 from threepeat.tenancy import members, switches, tenants
+from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.switches import UNCHANGED
+from threepeat.testing.fixtures import serving
 
 NOW = datetime.now(UTC)
 
@@ -113,6 +117,21 @@ class Shop:
             return self.platform.registry["welcome"].metrics[name].answer(ctx, period)
 
         return self.ask(answer)
+
+
+@pytest.fixture(scope="module")
+def platform(cluster, tmp_path_factory):
+    """One platform for a file; every test makes a tenant of its own."""
+    with cluster.database() as name:
+        config = cluster.config(name, tmp_path_factory.mktemp("data"))
+        with Platform.open(config, keys=KeyConfig(keys=new_line())) as opened:
+            yield opened
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
 
 
 @pytest.fixture

@@ -5,7 +5,7 @@ from urllib.parse import unquote_to_bytes
 from fastapi import Request
 from starlette.datastructures import FormData
 
-from threepeat.http.bodies import UNSTORABLE
+from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import _
 from threepeat.tenancy.errors import Invalid
 
@@ -50,6 +50,6 @@ def _field(pair: bytes) -> tuple[str, str]:
 
 def _text(raw: bytes) -> str:
     found = unquote_to_bytes(raw.replace(b"+", b" ")).decode()
-    if UNSTORABLE.search(found):
+    if not storable(found):
         raise ValueError(found)
     return found

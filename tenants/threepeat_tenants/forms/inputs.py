@@ -1,16 +1,14 @@
 """What a browser sent: texts by input name, with an eye on what nobody reads."""
 
-import re
 from collections.abc import Iterable
+
+from threepeat.sdk.storable import UNSTORABLE
 
 Raw = dict[str, list[str]]
 """Texts by the name of the input, as a browser sends them."""
 
 MAX_NAME = 300
 """Longest name of an input that is looked at, in characters; no form of ours has a longer one."""
-
-UNSTORABLE = re.compile("[\0\ud800-\udfff]")
-"""What neither a database nor a page takes: NUL and half a surrogate pair."""
 
 
 class Inputs:

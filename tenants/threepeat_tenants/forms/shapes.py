@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import Any, ClassVar, Final
 
+from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import _
 from threepeat_tenants.forms.fields import Field, JsonField
-from threepeat_tenants.forms.inputs import UNSTORABLE, Inputs, Raw
+from threepeat_tenants.forms.inputs import Inputs, Raw
 from threepeat_tenants.forms.surroundings import Surroundings
 
 MAX_DEPTH = 32
@@ -261,7 +262,7 @@ def _require_storable(value: Any) -> None:
     for _depth in range(MAX_DEPTH + 1):
         for one in level:
             texts = [one] if isinstance(one, str) else list(one) if isinstance(one, dict) else []
-            if any(UNSTORABLE.search(text) for text in texts):
+            if not all(map(storable, texts)):
                 raise Misfit(_("This holds characters that cannot be stored."))
             if isinstance(one, int | float) and not -(2**63) <= one < 2**64:
                 _require_double(one)

@@ -9,10 +9,9 @@ import pytest
 from threepeat.database import migrate
 from threepeat.events import collections
 from threepeat.events.platform import sources
-from threepeat.sdk import Audience, Query, Refused
+from threepeat.sdk import Audience, Query, Refused, midnight
 from threepeat.tenancy.errors import Conflict, Invalid, Stale
 from threepeat.testing.translations import untranslated
-from threepeat_points.bonus_days import midnight
 
 NOON = datetime(2026, 1, 10, 4, tzinfo=UTC)
 DAY = timedelta(days=1)

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 
 from fastapi import APIRouter, Request, Response
 
 from threepeat.events import following, refusals
-from threepeat.sdk.context import Store
+from threepeat.sdk.days import midnight
 from threepeat.sdk.events import Sender
 from threepeat.sdk.wording import Wording, _
 from threepeat.tenancy import keys
@@ -97,7 +97,7 @@ def revoke_key(request: Request, desk: AppDesk, slug: str, key_id: str) -> Respo
 
 
 def _page(visit: Visit, typed: Typed, key: str, *, status: int = 200) -> Response:
-    opened, store = around.inside(visit), visit.tenant.store
+    opened = around.inside(visit)
     needed = catalogue.needed(opened)
     found = keys.list_keys(visit.scope)
     return render(
@@ -111,7 +111,7 @@ def _page(visit: Visit, typed: Typed, key: str, *, status: int = 200) -> Respons
         scopes=[(scope, visit.say(title), visit.say(what)) for scope, (title, what) in SCOPES.items()],
         called={scope: visit.say(title) for scope, (title, _what) in SCOPES.items()},
         snippets=_snippets(visit, key),
-        arrived=following.arrived(visit.scope, _midnight(store)),
+        arrived=following.arrived(visit.scope, _today(visit)),
         refused=refusals.recent(visit.scope, limit=LATE),
         needed=needed,
         known={one.type for one in needed},
@@ -148,7 +148,7 @@ def _snippets(visit: Visit, key: str) -> list[tuple[str, str, str]]:
     ]
 
 
-def _midnight(store: Store) -> datetime:
+def _today(visit: Visit) -> datetime:
     """When the store's day began."""
-    now = datetime.now(UTC).astimezone(store.timezone)
-    return now.replace(hour=0, minute=0, second=0, microsecond=0)
+    zone = visit.tenant.store.timezone
+    return midnight(visit.scope.now.astimezone(zone).date(), zone)

@@ -1,11 +1,12 @@
 """What people do to a member: adjust a reward, exempt, suspend, merge with another."""
 
 from collections.abc import Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import date, datetime, timedelta
 
 from fastapi import APIRouter, Request, Response
 
 from threepeat.events import adjusting, merging, profiles, roster
+from threepeat.sdk.days import midnight
 from threepeat.sdk.errors import Refused
 from threepeat.sdk.wording import Wording, _
 from threepeat.tenancy import identities, members
@@ -144,7 +145,7 @@ def _until(visit: Visit, given: str) -> datetime:
     """
     try:
         day = date.fromisoformat(given)
-        end = datetime.combine(day + timedelta(days=1), time(), tzinfo=visit.tenant.store.timezone)
+        end = midnight(day + timedelta(days=1), visit.tenant.store.timezone)
     except (ValueError, OverflowError):
         raise Invalid("until", _("choose a day")) from None
     if not visit.scope.now < end <= visit.scope.now + LONGEST_SUSPENSION:

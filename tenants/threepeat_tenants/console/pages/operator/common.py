@@ -5,7 +5,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from threepeat.database.engine import Scope
-from threepeat.http.bodies import UNSTORABLE
+from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import Wording, _
 from threepeat.tenancy import switches
 from threepeat.tenancy.errors import Fault, Invalid
@@ -59,7 +59,7 @@ def asked(page: Page, name: str) -> str:
         Invalid: It is not text.
     """
     given = page.request.query_params.get(name, "")[:200].strip()
-    if UNSTORABLE.search(given):
+    if not storable(given):
         raise Invalid(name, _("holds characters that are not text"))
     return given
 
