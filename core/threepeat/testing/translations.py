@@ -27,10 +27,14 @@ def untranslated(plugin: Installed, locale: str) -> list[str]:
     Args:
         locale: Such as `zh_CN`.
     """
-    said = (*_declared(plugin), *_written(plugin.package))
-    missing = {str(text) for text in said if text and lookup(plugin, text, locale) is None}
+    missing = {str(text) for text in said(plugin) if lookup(plugin, text, locale) is None}
     misfits = _misfits(plugin.package / "locale" / locale / FILE)
     return sorted(missing.union(misfits, _titles(plugin, locale)))
+
+
+def said(plugin: Installed) -> list[str]:
+    """Every English text of a plugin, declared or marked in its package."""
+    return [text for text in (*_declared(plugin), *_written(plugin.package)) if text]
 
 
 def _declared(plugin: Installed) -> Iterator[str]:

@@ -5,7 +5,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
-from threepeat.testing.translations import untranslated
 from threepeat_checkin.ladder import ahead, reached
 from threepeat_checkin.settings import CheckinSettings
 
@@ -111,7 +110,3 @@ def test_the_form_works_out_what_streaks_bring(store):
 
 def test_the_ladder_climbs_in_whatever_order_it_was_given():
     assert [step.days for step in settings([7, 3, 30]).ladder] == [3, 7, 30]
-
-
-def test_every_text_is_there_in_chinese(registry):
-    assert untranslated(registry["checkin"], "zh_CN") == []

@@ -98,7 +98,7 @@ class CheckinSettings(PluginSettings):
         days = [step.days for step in ladder]
         twice = [day for day, times in Counter(days).items() if times > 1]
         if twice:
-            raise PydanticCustomError("ladder", "two steps are for {days} days in a row", {"days": twice[0]})
+            raise PydanticCustomError("ladder", _("two steps are for {days} days in a row"), {"days": twice[0]})
         return tuple(sorted(ladder, key=lambda step: step.days))
 
     def worked(self, store: Store) -> Iterable[str]:

@@ -5,6 +5,7 @@ from secrets import token_hex
 from types import SimpleNamespace
 from zoneinfo import ZoneInfo
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -16,6 +17,7 @@ from threepeat.sdk import Period
 from threepeat.tenancy import members, switches, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.switches import UNCHANGED
+from threepeat.testing.fixtures import serving
 
 ZONE = ZoneInfo("Asia/Shanghai")
 NOON = time(12)
@@ -242,6 +244,12 @@ def platform(cluster, tmp_path_factory):
         config = cluster.config(name, tmp_path_factory.mktemp("data"))
         with Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True) as opened:
             yield opened
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
 
 
 @pytest.fixture
