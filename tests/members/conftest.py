@@ -9,10 +9,8 @@ import pytest
 from sqlalchemy import text
 
 from threepeat.events import merging
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.tenancy import members
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import serving
 from threepeat.worker.loop import Worker
 
@@ -117,11 +115,8 @@ class Shop:
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory):
     """One platform for a file; every test makes stores of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")

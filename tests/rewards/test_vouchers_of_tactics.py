@@ -9,11 +9,9 @@ import pytest
 from sqlalchemy import text
 
 from threepeat.events import collections
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import Sender, serving
 from threepeat.worker.loop import Worker
 
@@ -34,11 +32,8 @@ REWARDS = """
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory):
     """One platform for the file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")

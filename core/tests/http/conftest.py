@@ -7,11 +7,10 @@ from typing import Any
 import httpx2
 import pytest
 
-from threepeat.events.platform import KeyConfig, Platform
+from threepeat.events.platform import Platform
 from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
 from threepeat.tenancy import keys, members
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
 from threepeat.testing.fixtures import Cluster, serving
 
@@ -29,11 +28,8 @@ def registry() -> Registry:
 @pytest.fixture(scope="module")
 def platform(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory, registry: Registry) -> Iterator[Platform]:
     """One platform for a file; every test makes a tenant of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -9,11 +9,9 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from threepeat.events import suppression
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.plugins import Registry
 from threepeat.sdk import Manifest, Plugin, PluginSettings
 from threepeat.tenancy import audit, keys, members, switches
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.members import Suspension
 
 BY = "staff:7"
@@ -34,11 +32,8 @@ class Toy(Plugin[Settings]):
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory):
     registry = Registry.load((name, Toy(name)) for name in ("one", "two"))
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture

@@ -47,6 +47,8 @@ from threepeat.tenancy.tenants import Tenant
 from threepeat.worker.loop import Worker
 
 BY = "test"
+NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
+"""What turns `HttpConfig`'s limits of rates off."""
 PLENTY = 8 * 2**30
 """Bytes of memory file system that a server for tests wants to have free."""
 
@@ -105,6 +107,20 @@ class Cluster:
             yield name
         finally:
             self._run("DROP DATABASE {} WITH (FORCE)", name)
+
+    @contextmanager
+    def platform(self, data: Path, *, registry: Registry | None = None, pool_size: int = 10) -> Iterator[Platform]:
+        """An open platform on a database of its own, for tests that share one: each makes tenants of its own.
+
+        Args:
+            data: A folder for what it keeps outside the database.
+            registry: The plugins; the installed ones by default.
+            pool_size: How many threads find a connection at once.
+        """
+        with self.database() as name:
+            config = self.config(name, data).model_copy(update={"pool_size": pool_size})
+            with Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True) as opened:
+                yield opened
 
     def drop(self) -> None:
         """Remove the template and the roles."""

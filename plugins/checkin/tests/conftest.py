@@ -12,23 +12,20 @@ from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
 from threepeat.sdk import Store
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
-from threepeat.testing.fixtures import serving
+from threepeat.testing.fixtures import NO_LIMITS, serving
 from threepeat_checkin.plugin import plugin as checkin
 from threepeat_orders.plugin import plugin as orders
 from threepeat_points.plugin import plugin as points
 
 DAY = timedelta(days=1)
 FIRST = date(2026, 3, 2)
-NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +36,8 @@ def registry():
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 16})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=16) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")

@@ -9,12 +9,10 @@ from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
 from threepeat.sdk import Basket, BasketLine
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat_checkout.plugin import plugin as checkout
 from threepeat_checkout.quotes import Quotes
 
@@ -38,11 +36,8 @@ def registry():
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a tenant of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 34})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=34) as opened:
         yield opened
-        opened.database.dispose()
 
 
 class Shop:

@@ -4,18 +4,14 @@ import httpx2
 import pytest
 from sqlalchemy import event
 
-from threepeat.events.platform import KeyConfig, Platform
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import serving
 
 
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory):
     """One platform for a file; every test makes tenants of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        with Platform.open(config, keys=KeyConfig(keys=new_line())) as opened:
-            yield opened
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -11,11 +11,9 @@ from sqlalchemy import text
 
 from threepeat.events import collections, merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.sdk import Period
 from threepeat.tenancy import members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.switches import UNCHANGED
 from threepeat.testing.fixtures import serving
 
@@ -240,10 +238,8 @@ def _query():
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory):
     """One platform for a file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        with Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True) as opened:
-            yield opened
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -10,7 +10,6 @@ from sqlalchemy import text
 
 from threepeat.events import collections, merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.http.config import HttpConfig
@@ -31,15 +30,13 @@ from threepeat.sdk import (
     price_rule,
 )
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
-from threepeat.testing.fixtures import serving
+from threepeat.testing.fixtures import NO_LIMITS, serving
 from threepeat.testing.postbox import Postbox
 from threepeat_vouchers.plugin import plugin as vouchers
 
 DAY = timedelta(days=1)
 FIRST = date(2026, 3, 2)
-NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 FIXED = {"name": "Five off", "kind": "fixed", "amount": 500}
 
 
@@ -80,11 +77,8 @@ def registry(postbox):
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 34})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=34) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")

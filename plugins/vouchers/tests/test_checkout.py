@@ -5,12 +5,10 @@ import secrets
 import httpx2
 import pytest
 
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
 from threepeat.tenancy import keys, members
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import Sender, serving
 from threepeat.worker.loop import Worker
 from threepeat_checkout.plugin import plugin as checkout
@@ -26,11 +24,8 @@ def registry():
 
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture

@@ -5,8 +5,6 @@ from contextlib import contextmanager
 import pytest
 from sqlalchemy import event, text
 
-from threepeat.events.platform import KeyConfig, Platform
-from threepeat.tenancy.keyring import new_line
 from threepeat_tenants.accounts import operator_keys
 
 MANY = text("""
@@ -24,11 +22,8 @@ MANY = text("""
 @pytest.fixture(scope="module")
 def still(cluster, tmp_path_factory):
     """One platform for a file's tests that leave nothing behind."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture

@@ -8,12 +8,10 @@ import pytest
 from sqlalchemy import text
 
 from threepeat.events import collections
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
 from threepeat.sdk import Manifest, Plugin, PluginSettings, hookimpl, multiplier
 from threepeat.tenancy import members, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.worker.loop import Worker
 from threepeat_orders.plugin import plugin as orders
 from threepeat_points.plugin import plugin as points
@@ -50,12 +48,9 @@ def booster(registry):
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a tenant of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data"))
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry) as opened:
         assert not opened.registry.quarantined
         yield opened
-        opened.database.dispose()
 
 
 class Shop:

@@ -9,7 +9,6 @@ from fastapi import Query
 from sqlalchemy import text
 
 from threepeat.events import collections
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
 from threepeat.sdk import (
@@ -25,7 +24,6 @@ from threepeat.sdk import (
     reward,
 )
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat.testing.postbox import Postbox
 from threepeat_orders.plugin import plugin as orders
@@ -109,11 +107,8 @@ def registry(treats, postbox):
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a tenant of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 16})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=16) as opened:
         yield opened
-        opened.database.dispose()
 
 
 class Shop:
