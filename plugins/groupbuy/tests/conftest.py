@@ -2,6 +2,7 @@
 
 import itertools
 import secrets
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from importlib.metadata import entry_points
 
@@ -12,7 +13,6 @@ from sqlalchemy import text
 from threepeat.events import collections, erasure, merging
 from threepeat.events.context import Cause
 from threepeat.events.metrics import period, report
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.http.config import HttpConfig
@@ -20,36 +20,52 @@ from threepeat.plugins import Registry
 from threepeat.plugins.registry import GROUP
 from threepeat.sdk import Basket, BasketLine, Checkout
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
-from threepeat.testing.fixtures import Sender, serving
+from threepeat.testing.fixtures import NO_LIMITS, Sender, serving
 from threepeat.worker.loop import Worker
 
 START = datetime(2026, 3, 2, 4, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 NEEDED = ("checkout", "orders", "groupbuy")
-NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 TEA = {"name": "Tea for two", "sku": "tea", "size": 2, "price": 6_000}
 USUAL = 10_000
 
 
-@pytest.fixture(scope="module")
-def registry():
-    return Registry.load((one.name, one) for one in entry_points(group=GROUP) if one.name in NEEDED)
+@pytest.fixture(scope="session")
+def opening(cluster, tmp_path_factory):
+    """Opens a platform with what is needed, and more if a test brings some, on a database of its own."""
+
+    @contextmanager
+    def opened(*more):
+        found = [(one.name, one) for one in entry_points(group=GROUP) if one.name in NEEDED]
+        registry = Registry.load([*found, *more])
+        with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=36) as made:
+            yield made
+
+    return opened
+
+
+@pytest.fixture(scope="session")
+def shared(opening):
+    with opening() as made:
+        yield made
+
+
+@pytest.fixture(scope="session")
+def address(shared):
+    with serving(shared, HttpConfig(**NO_LIMITS)) as url:
+        yield url
 
 
 @pytest.fixture(scope="module")
-def platform(cluster, tmp_path_factory, registry):
-    """One platform for a file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 36})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
-        yield opened
-        opened.database.dispose()
+def platform(shared):
+    """One platform for all files, which gives its connections back after each; tests have stores of their own."""
+    yield shared
+    shared.database.dispose()
 
 
 @pytest.fixture(scope="module")
-def client(platform):
-    with serving(platform, HttpConfig(**NO_LIMITS)) as url, httpx2.Client(base_url=url, timeout=60) as made:
+def client(address):
+    with httpx2.Client(base_url=address, timeout=60) as made:
         yield made
 
 
@@ -62,7 +78,7 @@ class Shop:
         self.sender, self.worker = Sender(platform), Worker(platform)
         self.numbers = itertools.count(1)
         self.ids = {}
-        self.at(START)
+        self.at(START, drain=False)
 
     # --- time and people
 
@@ -333,5 +349,13 @@ def open_shop(platform, request):
 @pytest.fixture
 def shop(open_shop):
     made = open_shop(http=True)
+    yield made
+    assert made.violations() == []
+
+
+@pytest.fixture(scope="module")
+def bare(platform):
+    """A store for tests that leave nothing in it."""
+    made = Shop(platform)
     yield made
     assert made.violations() == []

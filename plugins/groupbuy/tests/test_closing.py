@@ -53,6 +53,29 @@ def test_what_went_back_before_a_payment_without_a_group_is_not_asked_back_again
     assert sorted(row[3] for row in shop.refunds()) == ["asked", "refunded"]
 
 
+def test_what_goes_back_right_after_a_payment_without_a_group_counts_once(shop):
+    """The same money was taken off what was owed and counted as its answer, and the rest was never paid."""
+    campaign = shop.campaign(per_order=2)
+    quote = shop.reserve("ann", campaign, quantity=2)
+    shop.switch()
+    shop.batch(shop.paid(quote, "ann"), shop.refunded(quote, "ann", 6_000, units={"tea": 1}))
+    assert shop.asked_back() == [(f"o-{quote.id}", 6_000, "group-late")]
+    assert [row[3] for row in shop.refunds()] == ["asked"]
+    shop.batch(shop.refunded(quote, "ann", 6_000, units={"tea": 1}))
+    assert [row[3] for row in shop.refunds()] == ["refunded"]
+
+
+def test_of_a_payment_without_a_group_goes_back_what_was_paid_and_not_what_was_quoted(shop):
+    campaign = shop.campaign(per_order=2)
+    whole, part = shop.reserve("ann", campaign), shop.reserve("bob", campaign, quantity=2)
+    shop.batch(shop.refunded(part, "bob", 5_500, refund="r1", units={"tea": 1}))
+    shop.switch()
+    shop.batch(shop.paid(whole, "ann", total=5_000), shop.paid(part, "bob", total=11_000))
+    assert sorted(shop.asked_back()) == sorted(
+        [(f"o-{whole.id}", 5_000, "group-late"), (f"o-{part.id}", 5_500, "group-late")]
+    )
+
+
 def test_a_refund_before_the_question_is_no_answer_when_it_is_told_again(shop):
     campaign = shop.campaign(per_order=2)
     quote = shop.buy("ann", campaign, quantity=2)

@@ -111,9 +111,30 @@ def test_a_group_that_waits_for_a_held_seat_ends_with_it(shop):
     group = shop.open("ann", campaign)
     shop.wait(minutes=50)
     shop.reserve("bob", campaign, group)
-    shop.wait(minutes=30)
+    shop.wait(minutes=31)
     assert shop.team(group) == ("failed", 1, 1)
     assert [row[3] for row in shop.refunds()] == ["asked"]
+
+
+def test_a_payment_in_time_counts_although_nobody_looked_at_it_for_hours(shop):
+    """A group failed whose last seat had been held and paid in time, because no worker ran at its end."""
+    campaign = shop.campaign(hours=1)
+    group = shop.open("ann", campaign)
+    shop.wait(minutes=50)
+    held = shop.reserve("bob", campaign, group)
+    shop.wait(minutes=15, drain=False)
+    shop.batch(shop.paid(held, "bob"), drain=False)
+    shop.wait(hours=3)
+    assert (shop.team(group), shop.refunds()) == (("succeeded", 2, 2), [])
+
+
+def test_a_seat_that_was_held_and_never_paid_keeps_no_group_open_after_an_outage(shop):
+    campaign = shop.campaign(hours=1)
+    group = shop.open("ann", campaign)
+    shop.wait(minutes=50)
+    shop.reserve("bob", campaign, group)
+    shop.wait(hours=3)
+    assert shop.team(group) == ("failed", 1, 1)
 
 
 def test_who_pays_too_late_is_in_the_group_that_ends_first_and_may_leave_it(shop):
@@ -225,6 +246,15 @@ def test_an_order_of_nothing_else_is_refunded_with_its_delivery_and_as_it_was_pa
     campaign = shop.campaign()
     quote = shop.reserve("ann", campaign, shipping=800)
     shop.pay(quote, "ann", total=6_500)
+    shop.wait(hours=25)
+    assert shop.asked_back() == [(f"o-{quote.id}", 6_500, "group-failed")]
+
+
+def test_the_first_payment_of_an_order_says_what_was_paid(shop):
+    campaign = shop.campaign()
+    quote = shop.reserve("ann", campaign)
+    first = shop.paid(quote, "ann", total=6_500)
+    shop.batch(first, {**first, "id": "again", "data": {**first["data"], "total": 1}})
     shop.wait(hours=25)
     assert shop.asked_back() == [(f"o-{quote.id}", 6_500, "group-failed")]
 

@@ -117,6 +117,12 @@ class Model:
         if len(one.group.paid) >= SIZE:
             self.end(one.group)
 
+    def refund(self, one):
+        one.back = True
+        if one.asked in {"failed", "late", "left"}:
+            one.asked += " refunded"
+        self.leave(one)
+
     def leave(self, one):
         if one.state == "joined":
             one.state = "left"
@@ -197,13 +203,19 @@ class Machine(RuleBasedStateMachine):
         one.state = "released"
 
     @precondition(lambda self: self.on and self.model.orders)
-    @rule(data=st.data(), twice=st.booleans())
-    def pay(self, data, twice):
+    @rule(data=st.data(), twice=st.booleans(), back=st.booleans())
+    def pay(self, data, twice, back=False):
+        """Pay for an order, and perhaps have the money back in the same batch."""
         one = self.pick(data)
         events = [self.shop.paid(one.quote, one.name) for _ in range(1 + twice)]
+        back = back and not one.back
+        if back:
+            events.append(self.shop.refunded(one.quote, one.name))
         self.shop.batch(*events)
         self.sent += events
         self.model.pay(one)
+        if back:
+            self.model.refund(one)
 
     @precondition(lambda self: self.on and any(not one.back for one in self.model.orders))
     @rule(data=st.data())
@@ -212,10 +224,7 @@ class Machine(RuleBasedStateMachine):
         event = self.shop.refunded(one.quote, one.name)
         self.shop.batch(event)
         self.sent.append(event)
-        one.back = True
-        if one.asked in {"failed", "late", "left"}:
-            one.asked += " refunded"
-        self.model.leave(one)
+        self.model.refund(one)
 
     @precondition(lambda self: self.on and self.sent)
     @rule(data=st.data())

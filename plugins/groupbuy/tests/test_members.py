@@ -47,6 +47,41 @@ def test_what_is_held_where_one_has_paid_already_goes_elsewhere(shop):
     assert found[0][0] != group
 
 
+def test_whoever_has_only_a_seat_that_a_merge_brought_may_have_another_group(shop):
+    campaign = shop.campaign(size=3)
+    first = shop.buy("ann", campaign)
+    brought = shop.open("bob", campaign)
+    free = shop.open("eve", campaign)
+    shop.merge("bob", "ann")
+    shop.batch(shop.refunded(first, "ann"))
+    assert shop.rows("SELECT team_id FROM groupbuy.seat WHERE state = 'joined' AND merged") == [(brought,)]
+    assert [one["group"] for one in shop.call("GET", "groups").json()["groups"]] == [str(free)]
+    seen = [shop.call("GET", f"groups/{group}").json() for group in (brought, free)]
+    assert [(one["mine"], one["can_join"]) for one in seen] == [(True, False), (False, True)]
+    shop.buy("ann", campaign, free)
+
+
+def test_whoever_is_erased_leads_only_if_there_is_nobody_else(shop):
+    campaign = shop.campaign(size=4)
+    quote = shop.buy("ann", campaign)
+    group = shop.seat("ann")[1]
+    for name in ("bob", "eve"):
+        shop.buy(name, campaign, group)
+    shop.erase("bob")
+    shop.batch(shop.refunded(quote, "ann"))
+    assert shop.head(group) == ["eve"]
+
+
+def test_when_the_head_is_erased_the_earliest_joiner_leads(shop):
+    campaign = shop.campaign(size=3)
+    group = shop.open("ann", campaign)
+    shop.buy("bob", campaign, group)
+    shop.erase("ann")
+    assert (shop.head(group), shop.team(group)) == (["bob"], ("open", 2, 2))
+    shop.buy("eve", campaign, group)
+    assert [one["leads"] for one in shop.sent("group.succeeded")] == [True, False]
+
+
 def lived(shop, name):
     """A member of whom every table holds something."""
     campaign = shop.campaign()
@@ -132,6 +167,11 @@ def test_what_members_see_of_groups(shop):
     assert shop.call("GET", "groups", "bob").json()["groups"] == [], "bob has a seat already"
     one = shop.call("GET", f"groups/{group}", "bob").json()
     assert (one["mine"], one["can_join"]) == (True, False)
+    shop.save(members_may_leave=True)
+    shop.buy("joe", campaign, group)
+    assert shop.leave(group, "joe").status_code == 200
+    assert shop.call("GET", f"groups/{group}", "joe").json()["mine"] is False, "whoever left has no seat"
+    shop.save(members_may_leave=False)
     (seat,) = shop.call("GET", "mine", "ann").json()["seats"]
     assert (seat["state"], seat["leads"], seat["can_leave"]) == ("joined", True, False)
     assert "ann" not in str(seen)

@@ -1,14 +1,8 @@
 """What members are told: each once, of what concerns them."""
 
-from importlib.metadata import entry_points
-
 import pytest
 
-from threepeat.plugins import Registry
-from threepeat.plugins.registry import GROUP
 from threepeat.sdk import Manifest, Plugin, PluginSettings, hookimpl, provide_messages
-
-NEEDED = ("checkout", "orders", "groupbuy")
 
 
 class Post(Plugin[PluginSettings]):
@@ -32,9 +26,16 @@ POST = Post()
 
 
 @pytest.fixture(scope="module")
-def registry():
-    found = [(one.name, one) for one in entry_points(group=GROUP) if one.name in NEEDED]
-    return Registry.load([*found, ("post", POST)])
+def platform(opening):
+    with opening(("post", POST)) as made:
+        yield made
+
+
+@pytest.fixture
+def shop(open_shop):
+    made = open_shop()
+    yield made
+    assert made.violations() == []
 
 
 def told(shop):

@@ -39,6 +39,10 @@ PLANTED = {
         "UPDATE groupbuy.team SET expires_at = expires_at - interval '9 days' WHERE state = 'open'",
     ),
     "money that was not asked back": ("refunds", "DELETE FROM groupbuy.refund WHERE reason = 'failed'"),
+    "money of somebody who left": (
+        "refunds",
+        "UPDATE groupbuy.seat SET state = 'left', leads = false WHERE state = 'joined'",
+    ),
     "money of a seat that stands": (
         "refunds",
         """

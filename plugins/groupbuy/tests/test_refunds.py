@@ -82,6 +82,18 @@ def test_somebody_elses_order_of_the_same_name_answers_nothing(shop, failed):
     assert states(shop) == [("asked", 1)]
 
 
+def test_money_for_other_things_of_the_order_is_no_answer(shop):
+    """It was one, and what the group owed was never asked for again."""
+    quote = shop.buy("ann", shop.campaign(), others=[("cup", 7_000)])
+    shop.wait(hours=25)
+    shop.batch(shop.refunded(quote, "ann", 7_000, units={"cup": 1}))
+    assert shop.rows("SELECT state, back FROM groupbuy.refund") == [("asked", 0)]
+    shop.wait(hours=25)
+    assert states(shop) == [("asked", 2)]
+    shop.batch(shop.refunded(quote, "ann", 6_000, units={"tea": 1}))
+    assert shop.rows("SELECT state, back FROM groupbuy.refund") == [("refunded", 6_000)]
+
+
 def test_an_answer_before_the_question_is_asked_is_the_shops_own_refund(shop):
     quote = shop.buy("ann", shop.campaign())
     shop.batch(shop.refunded(quote, "ann"))
@@ -102,3 +114,14 @@ def test_of_an_erased_member_nobody_is_asked_and_the_merchant_settles_it(shop):
     with pytest.raises(Refused, match="in your shop"):
         shop.step(item.id, "again", "refunds")
     shop.step(item.id, "settle", "refunds")
+
+
+def test_what_was_asked_for_before_its_member_was_erased_is_for_people_to_see(shop, failed):
+    """It stayed asked for, for ever: the erasure had taken the deadline along."""
+    shop.batch(shop.event("refund.failed", "ann", order_id=f"o-{failed.id}", reason="Ann's card"))
+    shop.step(shop.items("refunds")[0].id, "again", "refunds")
+    shop.erase("ann")
+    shop.wait(hours=25)
+    (item,) = shop.items("refunds")
+    assert (item.state, item.title) == ("failed", "An order of an erased member")
+    assert "refunds" in shop.metrics()["owed"].warning

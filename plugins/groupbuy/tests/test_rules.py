@@ -53,6 +53,8 @@ def test_only_new_customers_join_where_the_merchant_says_so_and_anybody_opens(sh
     quote = shop.quote("eve", campaign, group)
     view = shop.call("GET", f"groups/{group}", "bob").json()
     assert (view["can_join"], shop.call("GET", f"groups/{group}", "eve").json()["can_join"]) == (False, True)
+    assert shop.call("GET", "groups", "bob").json()["groups"] == []
+    assert [one["can_join"] for one in shop.call("GET", "groups", "eve").json()["groups"]] == [True]
     shop.batch(shop.event("order.paid", "eve", order_id="old-eve", total=500, currency="CNY"))
     with pytest.raises(Refused, match="only new customers"):
         shop.ask("reserve", "eve", quote.id)
@@ -118,6 +120,20 @@ def test_a_campaign_takes_its_open_groups_along_if_the_merchant_says_so(shop):
     assert [row[2] for row in shop.refunds()] == ["failed", "failed"]
 
 
+def test_what_is_paid_after_a_campaign_took_its_groups_along_goes_back(shop):
+    campaign = shop.campaign(ends_open_groups=True)
+    held = shop.reserve("ann", campaign)
+    shop.step(campaign, "end")
+    shop.pay(held, "ann")
+    last = shop.campaign(ends_open_groups=True, last_day="2026-03-02")
+    shop.wait(hours=11, minutes=50)
+    over = shop.reserve("bob", last)
+    shop.wait(minutes=15)
+    shop.pay(over, "bob")
+    assert [row[2] for row in shop.refunds()] == ["late", "late"]
+    assert shop.rows("SELECT count(*) FROM groupbuy.team") == [(0,)]
+
+
 def test_a_paused_or_drafted_campaign_opens_no_group(shop):
     draft = shop.draft()
     assert shop.reason("ann", draft) == "There is no such group buy"
@@ -132,7 +148,10 @@ def test_a_paused_or_drafted_campaign_opens_no_group(shop):
 
 
 def test_a_price_that_is_not_lower_or_a_thing_that_is_not_there(shop):
-    assert shop.reason("ann", shop.campaign(price=10_000)) == "It costs no more without a group"
+    for price in (10_000, 10_001):
+        assert shop.reason("ann", shop.campaign(price=price)) == "It costs no more without a group"
+    quiet = shop.campaign(price=10_001, **PLACES)
+    assert shop.reason("ann", quiet, **NORTH) == "It costs no more without a group", "a step would save it twice"
     assert shop.reason("ann", shop.campaign(sku="cup")) == "The thing is not in the basket"
     assert shop.reason("ann", 999) == "There is no such group buy"
     assert shop.reason("ann", shop.campaign(), 999) == "There is no such group"
@@ -151,15 +170,15 @@ HOSTILE = [
 
 
 @pytest.mark.parametrize("choice", HOSTILE, ids=str)
-def test_a_choice_that_is_none_is_declined(shop, choice):
-    quote = shop.quote("ann", 0, choices=choice).quote
+def test_a_choice_that_is_none_is_declined(bare, choice):
+    quote = bare.quote("ann", 0, choices=choice).quote
     assert quote.applied == ()
     assert [one.why for one in quote.left_out] == ["declined"]
 
 
 @pytest.mark.parametrize("campaign", ["0", "-1", "01", "9" * 20, "٣", "\u00b2", "1\u0000"])
-def test_a_campaign_that_is_no_number_is_none(shop, campaign):
-    (left,) = shop.quote("ann", 0, choices={"campaign": campaign, "group": campaign}).quote.left_out
+def test_a_campaign_that_is_no_number_is_none(bare, campaign):
+    (left,) = bare.quote("ann", 0, choices={"campaign": campaign, "group": campaign}).quote.left_out
     assert left.reason["en"] == "There is no such group buy"
 
 
@@ -184,9 +203,9 @@ WRONG = {
 
 
 @pytest.mark.parametrize(("field", "values"), WRONG.items(), ids=WRONG)
-def test_a_campaign_that_makes_no_sense_is_refused_at_its_field(shop, field, values):
+def test_a_campaign_that_makes_no_sense_is_refused_at_its_field(bare, field, values):
     with pytest.raises(Invalid) as refused:
-        shop.draft(**values)
+        bare.draft(**values)
     assert f"values.{field.partition('-')[0]}" in {one.field for one in refused.value.errors}
 
 

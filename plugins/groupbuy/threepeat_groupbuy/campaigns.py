@@ -6,13 +6,12 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Item, Query, Refused, _, action, collection
+from threepeat.sdk import Context, Item, Query, Refused, _, action, collection, item_number
 from threepeat_groupbuy.form import Campaign
 from threepeat_groupbuy.settings import GroupbuySettings
 
 Ctx = Context[GroupbuySettings]
 
-MAX_ID = 2**63 - 1
 END = "end"
 """The timer with which a campaign takes its open groups along."""
 STANDS = _(
@@ -24,14 +23,13 @@ SHORTER = _("Groups may be open already that end with this campaign: the last da
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Campaign]]:
     """Campaigns, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("campaign_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("campaign_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Campaign] | None:
     """One campaign, with what became of its groups."""
-    rows = ctx.sql("campaign_read", id=number(item))
+    rows = ctx.sql("campaign_read", id=item_number(item))
     if not rows:
         return None
     row = rows[0]
@@ -55,7 +53,7 @@ def update(ctx: Ctx, item: str, revision: int, given: Campaign) -> bool:
     Raises:
         Refused: It would.
     """
-    rows = ctx.sql("campaign", id=number(item))
+    rows = ctx.sql("campaign", id=item_number(item))
     if not rows:
         return False
     state, before = rows[0].state, form(rows[0])
@@ -64,7 +62,7 @@ def update(ctx: Ctx, item: str, revision: int, given: Campaign) -> bool:
             raise Refused(STANDS, code="terms-stand")
         if given.ends_open_groups and _sooner(given, before):
             raise Refused(SHORTER, code="terms-stand")
-    return bool(ctx.sql("campaign_save", id=number(item), revision=revision, state=state, **_columns(given)))
+    return bool(ctx.sql("campaign_save", id=item_number(item), revision=revision, state=state, **_columns(given)))
 
 
 def activate(ctx: Ctx, item: str, revision: int) -> bool:
@@ -73,7 +71,7 @@ def activate(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its last day is over.
     """
-    rows = ctx.sql("campaign", id=number(item))
+    rows = ctx.sql("campaign", id=item_number(item))
     if not rows:
         return False
     last = form(rows[0]).last_day
@@ -91,7 +89,7 @@ def end(ctx: Ctx, item: str, revision: int) -> bool:
     """Let none be opened any more; those that are open go on, or end, as the campaign says."""
     if not _step(ctx, item, revision, ["active", "paused"], "ended"):
         return False
-    rows = ctx.sql("campaign", id=number(item))
+    rows = ctx.sql("campaign", id=item_number(item))
     if rows and form(rows[0]).ends_open_groups:
         ctx.later(END, item, ctx.now)
     return True
@@ -136,18 +134,12 @@ def form(row: Row[Any]) -> Campaign:
     return Campaign.model_validate(row.form)
 
 
-def number(item: str) -> int:
-    """An item's number; 0, which none has, for what is no number."""
-    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return found if found <= MAX_ID and str(found) == item else 0
-
-
 def _sooner(given: Campaign, before: Campaign) -> bool:
     return given.last_day is not None and (before.last_day is None or given.last_day < before.last_day)
 
 
 def _step(ctx: Ctx, item: str, revision: int, states: list[str], into: str) -> bool:
-    return bool(ctx.sql("campaign_step", id=number(item), revision=revision, states=states, into=into))
+    return bool(ctx.sql("campaign_step", id=item_number(item), revision=revision, states=states, into=into))
 
 
 def _columns(given: Campaign) -> dict[str, object]:

@@ -8,7 +8,7 @@ from zoneinfo import ZoneInfo
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from threepeat.sdk import ItemModel, Store, _, ngettext, shown
+from threepeat.sdk import ItemModel, Store, _, midnight, ngettext, shown
 from threepeat_groupbuy.terms import Level, least_real
 
 MOST_MONEY = 10**11
@@ -24,7 +24,7 @@ DAYS = {"every": _("Every day"), "workdays": _("Monday to Friday"), "weekend": _
 Name = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=60)]
 
 FREE = frozenset({"name", "last_day", "per_order", "per_member", "pickups", "slots"})
-"""What may still change once a group may be open; no group that is open is worse off by it."""
+"""What may still change once a group may be open; an open group keeps its place and time by their names."""
 
 
 class Step(BaseModel):
@@ -254,7 +254,7 @@ class Campaign(ItemModel):
         """When a group that is opened now has to be complete."""
         full = now + timedelta(hours=self.hours)
         if self.ends_open_groups and self.last_day is not None:
-            return min(full, datetime.combine(self.last_day + timedelta(days=1), time(), tzinfo=zone))
+            return min(full, midnight(self.last_day + timedelta(days=1), zone))
         return full
 
     def fixed(self) -> dict[str, object]:

@@ -5,8 +5,8 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Item, ItemModel, Query, _, collection
-from threepeat_groupbuy.campaigns import MAX_ID, Ctx, number
+from threepeat.sdk import Item, ItemModel, Query, _, collection, item_number
+from threepeat_groupbuy.campaigns import Ctx
 
 STATES = {"open": _("Open"), "succeeded": _("Succeeded"), "failed": _("Failed")}
 WHY = {"expired": _("Its time was over"), "dissolved": _("Everybody left")}
@@ -18,14 +18,13 @@ class Group(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Group]]:
     """Groups, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("team_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("team_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Group] | None:
     """One group."""
-    rows = ctx.sql("team_read", id=number(item))
+    rows = ctx.sql("team_read", id=item_number(item))
     return _item(ctx, rows[0]) if rows else None
 
 

@@ -9,7 +9,7 @@ def merge_members(ctx: Ctx, source: int, target: int) -> None:
 
     Open groups of one campaign that both are in are kept: both were paid for.
     """
-    rows = ctx.sql("both", members=[source, target])
+    rows = ctx.sql("seated", members=[source, target])
     ending.lock(ctx, [row.team_id for row in rows if row.team_id is not None])
     for row in ctx.sql("twice", source=source, target=target):
         ending.leave(ctx, row.reservation, row.team_id, refund=True)

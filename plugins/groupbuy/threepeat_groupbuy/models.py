@@ -143,7 +143,8 @@ class Seat(Base):
 class Refund(Base):
     """Money of a paid seat that the shop was asked to pay back, `times` times so far.
 
-    `back` is what the shop reported of its order since it was asked first, in minor units.
+    `back` is what the shop reported of its order since it was asked first, in minor units, without refunds that
+    name other things only.
     """
 
     __tablename__ = "refund"

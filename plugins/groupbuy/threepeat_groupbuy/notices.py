@@ -39,12 +39,8 @@ KINDS: tuple[MessageKind, ...] = (
 
 def succeeded(ctx: Ctx, seats: Sequence[Row[Any]], campaign: Campaign) -> None:
     """Tell the members of a group that it is complete."""
-    told = [
-        Notice(seat.member_id, f"succeeded:{seat.reservation}", {"name": campaign.name})
-        for seat in seats
-        if seat.member_id > 0
-    ]
-    ctx.message("succeeded", told)
+    name = {"name": campaign.name}
+    ctx.message("succeeded", [Notice(seat.member_id, f"succeeded:{seat.reservation}", name) for seat in seats])
 
 
 def failed(ctx: Ctx, told: Sequence[tuple[Row[Any], Campaign, int]]) -> None:

@@ -63,7 +63,7 @@ class Groupbuy(Plugin[GroupbuySettings]):
     def reactions(self) -> Iterable[Reaction]:
         """What was paid, and what was paid back."""
         yield when(OrderPaid, reactions.paid, always=True, unread={"lines"})
-        yield when(OrderRefunded, reactions.refunded, always=True, unread={"lines"})
+        yield when(OrderRefunded, reactions.refunded, always=True)
         yield when(RefundFailed, reactions.refund_failed, always=True)
 
     @hookimpl
@@ -129,6 +129,11 @@ class Groupbuy(Plugin[GroupbuySettings]):
     def merge_members(self, ctx: Context[Any], source: int, target: int) -> None:
         """One person's seats."""
         merging.merge_members(ctx, source, target)
+
+    @hookimpl
+    def erase_member(self, ctx: Context[Any], member: int) -> None:
+        """Others lead the member's groups; everything else of an erasure the catalogue knows."""
+        ending.hand_over(ctx, member)
 
     @hookimpl
     def open_obligations(self, ctx: Context[Any]) -> Iterable[str]:

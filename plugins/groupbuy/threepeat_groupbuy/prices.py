@@ -8,9 +8,20 @@ from msgspec import Meta, Struct
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Asked, BasketLine, Declined, PriceRule, Reduction, Stage, Wording, _, price_rule
+from threepeat.sdk import (
+    Asked,
+    BasketLine,
+    Declined,
+    PriceRule,
+    Reduction,
+    Stage,
+    Wording,
+    _,
+    item_number,
+    price_rule,
+)
 from threepeat_groupbuy import seats
-from threepeat_groupbuy.campaigns import Ctx, form, number
+from threepeat_groupbuy.campaigns import Ctx, form
 from threepeat_groupbuy.form import Campaign
 from threepeat_groupbuy.terms import Plan
 
@@ -70,7 +81,7 @@ def quote(ctx: Ctx, asked: Asked) -> Iterator[Reduction | Declined]:
     title: Wording = TITLE
     try:
         choice = _choice(asked.choice)
-        rows = ctx.sql("campaign", id=number(choice.campaign))
+        rows = ctx.sql("campaign", id=item_number(choice.campaign))
         if not rows or rows[0].state == "draft":
             raise _No(UNKNOWN)
         campaign = form(rows[0])
@@ -122,7 +133,7 @@ def _plan(ctx: Ctx, asked: Asked, member: int, choice: Choice, row: Row[Any], ca
 
 
 def _group(choice: Choice) -> int | None:
-    return None if choice.group is None else number(choice.group)
+    return None if choice.group is None else item_number(choice.group)
 
 
 def _opening(ctx: Ctx, choice: Choice, row: Row[Any], campaign: Campaign) -> tuple[str, str]:
@@ -155,7 +166,7 @@ def _reduction(ctx: Ctx, asked: Asked, plan: Plan, campaign: Campaign, title: Wo
     slot = campaign.slot(plan.slot)
     off = slot.off if slot is not None else 0
     amount = min(plan.units * (line.unit_price - plan.price) + off, plan.units * line.unit_price)
-    if amount <= 0:
+    if line.unit_price < plan.price or amount <= 0:
         raise _No(NOT_LOWER)
     return Reduction(
         title,

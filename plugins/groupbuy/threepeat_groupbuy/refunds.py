@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Due, Item, ItemModel, Query, Refused, Wording, _, action, collection
+from threepeat.sdk import Due, Item, ItemModel, Query, Refused, Wording, _, action, collection, item_number
 from threepeat.sdk.events import RefundRequested
-from threepeat_groupbuy.campaigns import MAX_ID, Ctx, number
+from threepeat_groupbuy.campaigns import Ctx
 
 ASK = "ask"
 """The timer with which an unanswered refund is asked for again."""
@@ -50,7 +50,7 @@ class Owed:
 def ask(ctx: Ctx, owed: Sequence[Owed], reason: Reason) -> None:
     """Ask for money back, once for each seat. Where nothing was paid nothing is asked.
 
-    What was paid too late is asked for a moment later: the checkout tells next what came back before it.
+    What was paid too late is asked for a moment later: how much was paid, and what came back before, is told next.
     """
     if not owed:
         return
@@ -65,9 +65,21 @@ def ask(ctx: Ctx, owed: Sequence[Owed], reason: Reason) -> None:
     _request(ctx, rows)
 
 
+def correct(ctx: Ctx, owed: Sequence[Owed]) -> None:
+    """Change what will be asked for a moment later, where something else is owed than was thought."""
+    if owed:
+        ctx.sql(
+            "correct",
+            reservations=[one.reservation for one in owed],
+            amounts=[one.amount for one in owed],
+        )
+
+
 def go_on(ctx: Ctx, dues: list[Due]) -> None:
     """Ask again for what was not answered; after some times it is for people to see."""
-    _request(ctx, ctx.sql("ask_again", ids=[number(due.key) for due in dues], most=MOST_TIMES, problem=NO_ANSWER))
+    _request(
+        ctx, ctx.sql("ask_again", ids=[item_number(due.key) for due in dues], most=MOST_TIMES, problem=NO_ANSWER)
+    )
 
 
 def answered(ctx: Ctx, ids: Iterable[int]) -> None:
@@ -81,7 +93,7 @@ def _request(ctx: Ctx, rows: Iterable[Row[Any]]) -> None:
         if row.state != "asked":
             continue
         if not row.times:
-            ctx.later(ASK, str(row.id), ctx.now, member=row.member_id)
+            ctx.later(ASK, str(row.id), ctx.now)
             continue
         wanted = RefundRequested(
             order_id=row.order_id,
@@ -91,7 +103,8 @@ def _request(ctx: Ctx, rows: Iterable[Row[Any]]) -> None:
             reservation_id=row.reservation.partition(".")[0],
         )
         ctx.emit(wanted, member=row.member_id, cause=f"refund:{row.id}:{row.times}")
-        ctx.later(ASK, str(row.id), ctx.now + PATIENCE, member=row.member_id)
+        # It is no member's timer: an erasure would take it away, and nobody would see that nobody answers.
+        ctx.later(ASK, str(row.id), ctx.now + PATIENCE)
 
 
 # --- What the merchant sees and does ---------------------------------------------------------------------------
@@ -99,14 +112,13 @@ def _request(ctx: Ctx, rows: Iterable[Row[Any]]) -> None:
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Repayment]]:
     """Refunds, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("refund_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("refund_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Repayment] | None:
     """One refund."""
-    rows = ctx.sql("refund_read", id=number(item))
+    rows = ctx.sql("refund_read", id=item_number(item))
     return _item(ctx, rows[0]) if rows else None
 
 
@@ -116,17 +128,17 @@ def again(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: The member was erased, so the order has no name any more.
     """
-    rows = ctx.sql("refund_read", id=number(item))
+    rows = ctx.sql("refund_read", id=item_number(item))
     if rows and rows[0].member_id < 0:
         raise Refused(_("The member was erased: pay it back in your shop, and settle it here."), code="erased")
-    done = ctx.sql("refund_step", id=number(item), revision=revision, into="asked")
+    done = ctx.sql("refund_step", id=item_number(item), revision=revision, into="asked")
     _request(ctx, done)
     return bool(done)
 
 
 def settle(ctx: Ctx, item: str, revision: int) -> bool:
     """It was settled in another way; nothing is asked any more."""
-    done = ctx.sql("refund_step", id=number(item), revision=revision, into="settled")
+    done = ctx.sql("refund_step", id=item_number(item), revision=revision, into="settled")
     answered(ctx, (row.id for row in done))
     return bool(done)
 
@@ -163,7 +175,7 @@ def _item(ctx: Ctx, row: Row[Any]) -> Item[Repayment]:
         _("Paid back so far"): _("{amount}", amount=ctx.tenant.money(row.back)),
         _("Asked so often"): row.times,
     }
-    if row.problem:
+    if row.problem and row.member_id > 0:
         figures[_("What the shop says")] = _("No answer") if row.problem == NO_ANSWER else row.problem
     if row.team_id is not None:
         figures[_("Group")] = str(row.team_id)

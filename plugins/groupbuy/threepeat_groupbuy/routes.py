@@ -1,5 +1,6 @@
 """What members see and do: campaigns, groups to join, their own seats. Of others they see how many they are."""
 
+from collections.abc import Sequence
 from datetime import date, datetime, time
 from typing import Annotated, Any, Literal
 
@@ -7,14 +8,14 @@ from fastapi import Path, Query
 from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Refused, _, shown
+from threepeat.sdk import NEWEST, Refused, _, item_number, shown
 from threepeat_groupbuy import ending, seats
-from threepeat_groupbuy.campaigns import MAX_ID, Ctx, form, number
+from threepeat_groupbuy.campaigns import Ctx, form
 from threepeat_groupbuy.form import DAYS, Campaign
 
 PAGE = 50
 
-Before = Annotated[int, Query(ge=1, le=MAX_ID, description="The `next` of the page before.")]
+Before = Annotated[int, Query(ge=1, le=NEWEST, description="The `next` of the page before.")]
 Sku = Annotated[str | None, Query(max_length=128, description="Only group buys of this thing.")]
 OfCampaign = Annotated[str | None, Query(max_length=20, description="Only groups of this group buy.")]
 GroupId = Annotated[str, Path(max_length=20)]
@@ -157,7 +158,7 @@ class Left(BaseModel):
     seat: SeatView = Field(title=_("Group"))
 
 
-def campaigns(ctx: Ctx, sku: Sku = None, before: Before = MAX_ID) -> Campaigns:
+def campaigns(ctx: Ctx, sku: Sku = None, before: Before = NEWEST) -> Campaigns:
     """Group buys in which groups can be opened or joined, the newest first."""
     rows = ctx.sql("offered", sku=sku, before=before, most=PAGE + 1)
     return Campaigns(
@@ -168,34 +169,39 @@ def campaigns(ctx: Ctx, sku: Sku = None, before: Before = MAX_ID) -> Campaigns:
 
 def groups(ctx: Ctx, campaign: OfCampaign = None) -> Groups:
     """Groups that others opened and that can be joined."""
-    wanted = None if campaign is None else number(campaign)
-    rows = ctx.sql("joinable", campaign=wanted, member=ctx.member, most=PAGE)
+    wanted = None if campaign is None else item_number(campaign)
+    rows = ctx.sql("joinable", campaign=wanted, member=ctx.member, is_new=True, most=PAGE)
+    if any(row.new_only for row in rows) and not seats.is_new(ctx, ctx.member):
+        rows = ctx.sql("joinable", campaign=wanted, member=ctx.member, is_new=False, most=PAGE)
     return Groups(groups=[_group(ctx, row, is_new=True) for row in rows])
 
 
 def group(ctx: Ctx, group: GroupId) -> GroupView:
     """One group, also for whoever follows a shared link."""
-    rows = ctx.sql("one_group", group=number(group), member=ctx.member)
+    rows = ctx.sql("one_group", group=item_number(group), member=ctx.member)
     if not rows:
         raise Refused(NO_GROUP, code="no-group")
-    fresh = not form(rows[0]).new_only or seats.is_new(ctx, ctx.member)
-    return _group(ctx, rows[0], is_new=fresh)
+    is_new = not rows[0].new_only or seats.is_new(ctx, ctx.member)
+    return _group(ctx, rows[0], is_new=is_new)
 
 
 def mine(ctx: Ctx) -> Mine:
     """The member's seats."""
-    rows = ctx.sql("my_seats", member=ctx.member, team=None, most=PAGE)
-    return Mine(seats=[_seat(ctx, row) for row in rows])
+    return Mine(seats=[_seat(ctx, row) for row in _mine(ctx)])
 
 
 def leave(ctx: Ctx, group: GroupId) -> Left:
     """Leave a group that is not complete yet; the order's money is asked back."""
-    team = number(group)
+    team = item_number(group)
     locked = ending.lock(ctx, [team])
-    found = [row for row in ctx.sql("my_seats", member=ctx.member, team=team, most=1) if _can_leave(ctx, row)]
-    if not locked or not found or not ending.leave(ctx, found[0].reservation, team, refund=True):
+    mine = [row.reservation for row in _mine(ctx, team) if _can_leave(ctx, row)]
+    if not locked or not mine or not ending.leave(ctx, mine[0], team, refund=True):
         raise Refused(NO_SEAT, code="not-in-group")
-    return Left(seat=_seat(ctx, ctx.sql("my_seats", member=ctx.member, team=team, most=1)[0]))
+    return Left(seat=next(_seat(ctx, row) for row in _mine(ctx, team) if row.reservation == mine[0]))
+
+
+def _mine(ctx: Ctx, team: int | None = None) -> Sequence[Row[Any]]:
+    return ctx.sql("my_seats", member=ctx.member, team=team, most=PAGE)
 
 
 def _campaign(ctx: Ctx, campaign: int, given: Campaign) -> CampaignView:
@@ -224,7 +230,7 @@ def _group(ctx: Ctx, row: Row[Any], *, is_new: bool) -> GroupView:
     over = row.expires_at <= ctx.now
     state: GroupState = "ending" if row.state == "open" and over else row.state
     left = row.size - row.taken if state == "open" else 0
-    pickup = form(row).pickup(row.pickup)
+    pickup = form(row).pickup(row.pickup) if row.pickup else None
     return GroupView(
         group=str(row.id),
         campaign=str(row.campaign_id),
@@ -241,7 +247,7 @@ def _group(ctx: Ctx, row: Row[Any], *, is_new: bool) -> GroupView:
         address=pickup.address if pickup is not None else "",
         slot=row.slot,
         mine=row.mine,
-        can_join=left > 0 and not row.busy and is_new,
+        can_join=left > 0 and not row.mine and not row.busy and is_new,
     )
 
 

@@ -5,7 +5,7 @@ waits for a held seat. So nobody waits in a circle.
 """
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 import msgspec
@@ -49,7 +49,8 @@ def reserve(ctx: Ctx, hold: Hold) -> None:
     """
     if hold.member is None:
         raise Refused(NOBODY, code="not-usable")
-    plan, campaign, state = _campaign(ctx, hold)
+    plan = msgspec.convert(hold.data, Plan)
+    campaign, state = _campaign(ctx, plan.campaign)
     fresh = is_new(ctx, hold.member)
     if not hold.late:
         _require(ctx, plan, campaign, state, fresh=fresh)
@@ -95,9 +96,9 @@ def confirm(ctx: Ctx, hold: Hold) -> None:
     seat = rows[0]
     if seat.state != "held":
         return
-    plan, campaign, _state = _campaign(ctx, hold)
-    place, order = _place(ctx, seat, plan, campaign), hold.order_id or hold.reservation
+    place, order = _place(ctx, seat, msgspec.convert(hold.data, Plan)), hold.order_id or hold.reservation
     if place is None:
+        campaign, _state = _campaign(ctx, seat.campaign_id)
         ctx.sql("unplaced", reservation=hold.reservation, order=order)
         refunds.ask(ctx, [Owed(hold.reservation, seat.member_id, order, seat.amount)], "late")
         notices.failed(ctx, [(seat, campaign, seat.amount)])
@@ -116,6 +117,7 @@ def confirm(ctx: Ctx, hold: Hold) -> None:
     if place.opened:
         ctx.later(ending.EXPIRE, str(team.id), team.expires_at)
     if place.moved:
+        campaign, _state = _campaign(ctx, seat.campaign_id)
         notices.moved(ctx, seat.member_id, hold.reservation, campaign)
     if team.state == "succeeded":
         ending.succeed(ctx, [team.id])
@@ -139,7 +141,7 @@ def returned(ctx: Ctx, back: Returned) -> None:
     if not counted:
         return
     if counted[0].state == "failed":
-        ctx.sql("less", reservation=back.hold.reservation)
+        refunds.correct(ctx, [ending.owed(counted[0])])
     elif counted[0].complete and team is not None:
         ending.leave(ctx, back.hold.reservation, team, refund=False)
 
@@ -157,13 +159,12 @@ def today(ctx: Ctx) -> date:
     return ctx.now.astimezone(ctx.tenant.timezone).date()
 
 
-def _campaign(ctx: Ctx, hold: Hold) -> tuple[Plan, Campaign, str]:
-    plan = msgspec.convert(hold.data, Plan)
-    row = ctx.sql("campaign", id=plan.campaign)[0]
-    return plan, form(row), row.state
+def _campaign(ctx: Ctx, campaign: int) -> tuple[Campaign, str]:
+    row = ctx.sql("campaign", id=campaign)[0]
+    return form(row), row.state
 
 
-def _place(ctx: Ctx, seat: Row[Any], plan: Plan, campaign: Campaign) -> _Place | None:
+def _place(ctx: Ctx, seat: Row[Any], plan: Plan) -> _Place | None:
     """A place for a paid seat; None if there is none and no group may be opened any more.
 
     The group that was chosen is left before another one is taken, so that no two are waited for at once.
@@ -174,13 +175,15 @@ def _place(ctx: Ctx, seat: Row[Any], plan: Plan, campaign: Campaign) -> _Place |
         if rows:
             return _Place(rows[0])
         ctx.sql("vacate", team=seat.team_id)
-    if not seat.leads or ctx.closing:
+    campaign, state = _campaign(ctx, seat.campaign_id)
+    expires_at = _end_of_new(ctx, campaign, state)
+    if not seat.leads or expires_at is None:
         rows = ctx.sql(
             "nearest", campaign=seat.campaign_id, pickup=plan.pickup, slot=plan.slot, old=seat.team_id, **mine
         )
         if rows:
             return _Place(rows[0], moved=True)
-    if ctx.closing:
+    if expires_at is None:
         return None
     made = ctx.sql(
         "open",
@@ -191,9 +194,16 @@ def _place(ctx: Ctx, seat: Row[Any], plan: Plan, campaign: Campaign) -> _Place |
         price=plan.price,
         pickup=plan.pickup,
         slot=plan.slot,
-        expires_at=campaign.over(ctx.now, ctx.tenant.timezone),
+        expires_at=expires_at,
     )
     return _Place(made[0], opened=True, moved=not seat.leads)
+
+
+def _end_of_new(ctx: Ctx, campaign: Campaign, state: str) -> datetime | None:
+    """When a group that a payment opens now is over; None if it may open none."""
+    expires_at = campaign.over(ctx.now, ctx.tenant.timezone)
+    taken_along = campaign.ends_open_groups and state == "ended"
+    return None if ctx.closing or taken_along or expires_at <= ctx.now else expires_at
 
 
 def _tell(ctx: Ctx, seat: Row[Any], order: str, place: _Place) -> None:

@@ -1,11 +1,13 @@
--- Groups whose time is over, locked: complete, failed, or open for as long as held seats may still be paid.
+-- Groups whose time is over, locked: complete, failed, or open for as long as seats may be paid that were held when it
+-- was over. By then, not by now: after an outage the payment of such a seat may be unread.
 WITH over AS (
     SELECT t.id, t.joined, t.least, (
         SELECT max(s.until) FROM groupbuy.seat s
-        WHERE s.tenant_id = :tenant AND s.team_id = t.id AND s.state = 'held' AND s.until > core.now()
+        WHERE s.tenant_id = :tenant AND s.team_id = t.id AND s.state = 'held' AND s.until > g.due
     ) AS waits, t.joined >= least(t.least, coalesce(t.fill, t.least)) AS enough
-    FROM groupbuy.team t
-    WHERE t.tenant_id = :tenant AND t.id = ANY(:ids::bigint[]) AND t.state = 'open' AND t.expires_at <= core.now()
+    FROM unnest(:ids::bigint[], :dues::timestamptz[]) AS g (id, due)
+    JOIN groupbuy.team t ON t.tenant_id = :tenant AND t.id = g.id
+    WHERE t.state = 'open' AND t.expires_at <= core.now()
 ), ended AS (
     UPDATE groupbuy.team t
     SET state = CASE WHEN o.enough THEN 'succeeded' ELSE 'failed' END,
