@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 
 from threepeat.events import merging
+from threepeat.events.stores import open_store
 from threepeat.plugins import Registry
 from threepeat.sdk import (
     Manifest,
@@ -34,7 +35,7 @@ class Crier(Plugin[PluginSettings]):
     settings_model = PluginSettings
 
     def __init__(self):
-        self.fails = False
+        self.fails = self.owes = False
 
     @hookimpl
     def reactions(self):
@@ -46,6 +47,11 @@ class Crier(Plugin[PluginSettings]):
         yield message_kind("paid", title=_("Paid"), text="{what}!", variables={"what": _("What")})
         yield message_kind("news", title="News", text="{what}!", purpose="marketing", variables={"what": "What"})
         yield message_kind("bare", title="Bare", text="Hello.")
+
+    @hookimpl
+    def open_obligations(self, ctx):
+        del ctx
+        yield from ["Something is owed."] if self.owes else []
 
     def paid(self, ctx, events):
         ctx.message("paid", [Notice(one.member, one, {"what": one.order_id}) for one in events])
@@ -74,7 +80,7 @@ def registry(crier, postbox):
 @pytest.fixture
 def store(make_tenant, postbox, crier):
     postbox.taken.clear()
-    crier.fails = False
+    crier.fails = crier.owes = False
     return make_tenant(f"shop-{secrets.token_hex(4)}", enable=("crier",))
 
 
@@ -151,6 +157,27 @@ def test_values_are_written_as_each_language_writes_them(platform, store, act, p
     ]
 
 
+def test_an_instant_is_said_in_the_time_of_each_store(platform, store, act, postbox):
+    """Stores in two zones were told the same text, that of whoever had asked for it first."""
+    other = open_store(
+        platform, f"far-{secrets.token_hex(4)}", timezone="Europe/Berlin", enable=("crier",), holdout=0, by="test"
+    )
+    for one in (store, other):
+        say(act, one, Notice(member(platform, one), "a", {"what": WHEN}))
+    assert [one.values["zh"]["what"] for one in postbox.taken] == ["2026年1月14日 12:30", "2026年1月14日 05:30"]
+    assert [one.values["en"]["what"] for one in postbox.taken] == [
+        "Jan 14, 2026, 12:30:00\u202fPM",
+        "Jan 14, 2026, 5:30:00\u202fAM",
+    ]
+
+
+def test_a_value_that_does_not_fit_is_not_repeated(store, act):
+    """What is refused stands in logs and dead letters, where nothing about a member belongs."""
+    with pytest.raises(PluginError, match="not a list") as refused:
+        say(act, store, Notice(1, "a", {"what": ["canary"]}))
+    assert "canary" not in str(refused.value)
+
+
 @pytest.mark.parametrize(
     ("notice", "kind", "named"),
     [
@@ -220,6 +247,14 @@ def test_a_former_id_leads_to_the_member_and_of_the_erased_nobody_is_told(platfo
     assert len(postbox.taken) == 1
 
 
+def test_the_same_thing_to_two_who_are_one_by_now_is_handed_over_once(platform, store, act, postbox):
+    ann, bob = member(platform, store), member(platform, store, "bob")
+    with platform.database.tenant(store.id) as scope:
+        merging.merge(platform, scope, store, bob, ann, by="test")
+    say(act, store, Notice(bob, "a", {"what": "first"}), Notice(ann, "a", {"what": "second"}))
+    assert [(one.member, one.values["en"]) for one in postbox.taken] == [(ann, {"what": "first"})]
+
+
 def test_what_a_peer_says_goes_with_its_part_when_that_is_undone(platform, store, act, postbox):
     ann = member(platform, store)
 
@@ -247,6 +282,13 @@ def test_kinds_are_known_to_whoever_brings_them(platform, store, act):
     with platform.database.tenant(store.id) as scope:
         switches.disable(scope, store, platform.registry, "crier", by="test", act=platform.act)
     assert act(store, "postbox", lambda ctx: ctx.message_kinds) == []
+
+
+def test_a_plugin_that_is_closing_offers_nothing_new(platform, store, act, crier):
+    crier.owes = True
+    with platform.database.tenant(store.id) as scope:
+        switches.disable(scope, store, platform.registry, "crier", by="test", act=platform.act)
+    assert [one.name for one in act(store, "postbox", lambda ctx: ctx.message_kinds)] == ["paid", "bare"]
 
 
 def test_the_latest_statement_about_any_purpose_says_who_agrees(platform, store, act, send):

@@ -293,7 +293,7 @@ def test_everybody_needs_no_fact() -> None:
         ({"title": {"en": "x", "zh": ""}}, "needs a title in en and in zh"),
         ({"kind": "choice"}, "choices belong to the kind choice"),
         ({"choices": ("a",)}, "choices belong to the kind choice"),
-        ({"kind": "choice", "choices": ("a", "\0")}, "the text holds NUL"),
+        ({"kind": "choice", "choices": ("a", "\0")}, "the text holds a NUL character"),
         ({"kind": "choice", "choices": ("a",), "default": "b"}, "is none of a"),
         ({"kind": "flag", "unit": "money"}, "a unit belongs to the kind number"),
         ({"default": 0.5}, "float is no whole number"),

@@ -1,23 +1,26 @@
 """Messages on their way from the plugins that have something to say to the service that brings them."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, datetime
 from functools import lru_cache
 from hashlib import sha256
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
 
 from babel.dates import format_datetime
 
 from threepeat.events import rewards
 from threepeat.plugins import Installed
-from threepeat.plugins.translations import translate
+from threepeat.plugins.translations import by_language, translate
 from threepeat.sdk.context import Store
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import Event
 from threepeat.sdk.messages import MAX_TEXT, KnownKind, Message, MessageKind, Messages, Notice
+from threepeat.sdk.plugin import Plugin
 from threepeat.sdk.records import Provided
+from threepeat.sdk.storable import storable
 from threepeat.sdk.timers import Due
 from threepeat.sdk.wording import Amount, Value, Wording, said
 from threepeat.tenancy import members
@@ -33,6 +36,8 @@ LANGUAGES: Mapping[str, str] = {"en": "en", "zh": "zh_CN"}
 
 Announced = dict[tuple[str, str, str, int], Message]
 """What a call has to say, by plugin, kind, cause and member: the first of several that are the same counts."""
+
+_DECLARED: WeakKeyDictionary[Plugin[Any], Sequence[KnownKind]] = WeakKeyDictionary()
 
 
 def announce(
@@ -85,17 +90,16 @@ def deliver(opened: "OpenTenant", sender: "PluginContext", announced: Announced)
     concerned = sorted({one.member for one in waiting})
     if not sender.in_turn:
         opened.scope.run(rewards.HOLD, members=concerned)
-    where = members.moved(opened.scope, concerned)
-    present = [
-        replace(one, member=member) for one in waiting if (member := where.get(one.member, one.member)) is not None
-    ]
+    present = _moved(waiting, members.moved(opened.scope, concerned))
     meant = _take_part(opened, present)
     if present:
         provider, provided = service
         brought: Messages = provided.factory(sender.peer(provider))
         brought.send(
             [
-                replace(one, taking_part=one.purpose == "service" or (one.plugin, one.member) in meant)
+                one
+                if one.purpose == "service" or (one.plugin, one.member) in meant
+                else replace(one, taking_part=False)
                 for one in present
             ]
         )
@@ -104,27 +108,48 @@ def deliver(opened: "OpenTenant", sender: "PluginContext", announced: Announced)
 
 
 def known(opened: "OpenTenant") -> list[KnownKind]:
-    """Every kind of message of the plugins that are on or closing, in serving order."""
+    """Every kind of message that may be sent now, in serving order; a plugin that is closing makes no offers."""
     return [
-        KnownKind(
-            plugin=plugin.id,
-            owner=_titles(plugin, plugin.manifest.title),
-            name=kind.name,
-            title=_titles(plugin, kind.title),
-            text=_titles(plugin, kind.text),
-            purpose=kind.purpose,
-            variables={name: _titles(plugin, title) for name, title in kind.variables.items()},
-        )
+        kind
         for plugin in opened.platform.registry
-        if plugin.message_kinds and opened.state(plugin.id) is not SwitchState.OFF
-        for kind in plugin.message_kinds.values()
+        if plugin.message_kinds and (state := opened.state(plugin.id)) is not SwitchState.OFF
+        for kind in _declared(plugin)
+        if state is SwitchState.ENABLED or kind.purpose == "service"
     ]
+
+
+def _declared(plugin: Installed) -> Sequence[KnownKind]:
+    """A plugin's kinds with their translations, which nobody changes while it runs."""
+    if plugin.plugin not in _DECLARED:
+        _DECLARED[plugin.plugin] = [
+            KnownKind(
+                plugin=plugin.id,
+                owner=by_language(plugin, plugin.manifest.title),
+                name=kind.name,
+                title=by_language(plugin, kind.title),
+                text=by_language(plugin, kind.text),
+                purpose=kind.purpose,
+                variables={name: by_language(plugin, title) for name, title in kind.variables.items()},
+            )
+            for kind in plugin.message_kinds.values()
+        ]
+    return _DECLARED[plugin.plugin]
 
 
 def _service(opened: "OpenTenant") -> tuple[Installed, Provided] | None:
     """Who brings messages in this store, if anybody does."""
     found = opened.platform.registry.provider(Messages)
     return found if found is not None and opened.state(found[0].id) is SwitchState.ENABLED else None
+
+
+def _moved(waiting: Iterable[Message], where: Mapping[int, int | None]) -> list[Message]:
+    """Messages to those whom their members are now; what went to two who are one by now is one message."""
+    found: Announced = {}
+    for one in waiting:
+        member = where.get(one.member, one.member)
+        if member is not None:
+            found.setdefault((one.plugin, one.kind, one.key, member), replace(one, member=member))
+    return list(found.values())
 
 
 def _take_part(opened: "OpenTenant", waiting: Sequence[Message]) -> frozenset[tuple[str, int]]:
@@ -151,7 +176,7 @@ def _check(kind: MessageKind, place: str, one: Notice) -> None:
                 f"{place}.cause: a service notice answers what members did, and {cause.type} is about nobody"
             )
     elif not isinstance(cause, Due) and not (
-        isinstance(cause, str) and 0 < len(cause) <= MAX_CAUSE and _storable(cause)
+        isinstance(cause, str) and 0 < len(cause) <= MAX_CAUSE and storable(cause)
     ):
         raise PluginError(f"{place}.cause: give an event, a deadline, or 1 to {MAX_CAUSE} characters")
     if one.until is not None and one.until.tzinfo is None:
@@ -169,13 +194,7 @@ def _happened(cause: Event | Due | str, now: datetime) -> datetime:
 
 def _key(plugin: str, kind: str, cause: Event | Due | str) -> str:
     """Hash of who says what about which cause, but not to whom: a merge gives a message to another member."""
-    if isinstance(cause, Event):
-        parts = ["event", cause.source, cause.id]
-    elif isinstance(cause, Due):
-        parts = ["due", cause.name, cause.key, cause.due_at.astimezone(UTC).isoformat()]
-    else:
-        parts = ["text", cause]
-    return sha256(json.dumps([plugin, kind, *parts]).encode()).hexdigest()[:32]
+    return sha256(json.dumps([plugin, kind, *rewards.named(cause)]).encode()).hexdigest()[:32]
 
 
 def _written(
@@ -198,12 +217,14 @@ def _said(plugin: Installed, value: Value, locale: str, store: Store, place: str
     elif isinstance(value, datetime):
         if value.tzinfo is None:
             raise PluginError(f"{place}: the instant needs a time zone")
-        written = _moment(value.astimezone(store.timezone), locale)
+        written = _moment(value.astimezone(store.timezone).replace(tzinfo=None), locale)
     elif isinstance(value, Amount | date) or type(value) is int:
         written = _quantity(value, locale)
     else:
-        raise PluginError(f"{place}: a value is a whole number, a text, a date or an amount, not {value!r}")
-    if len(written) > MAX_TEXT or not _storable(written):
+        raise PluginError(
+            f"{place}: a value is a whole number, a text, a date or an amount, not a {type(value).__name__}"
+        )
+    if len(written) > MAX_TEXT or not storable(written):
         raise PluginError(f"{place}: use at most {MAX_TEXT} characters of valid text")
     return written
 
@@ -215,17 +236,6 @@ def _quantity(value: int | date | Amount, locale: str) -> str:
 
 
 @lru_cache(maxsize=4096)
-def _moment(value: datetime, locale: str) -> str:
-    return format_datetime(value, "medium" if locale == "en" else "yyyy年M月d日 HH:mm", locale=locale)
-
-
-def _storable(value: str) -> bool:
-    """Whether PostgreSQL can store a text."""
-    return "\0" not in value and not any("\ud800" <= letter <= "\udfff" for letter in value)
-
-
-def _titles(plugin: Installed, title: str) -> Mapping[str, str]:
-    return {
-        "en": str(title),
-        **{name: translate(plugin, title, locale) for name, locale in LANGUAGES.items() if name != "en"},
-    }
+def _moment(local: datetime, locale: str) -> str:
+    """A store's local time, without its zone: one instant in two zones is one key, and two texts."""
+    return format_datetime(local, "medium" if locale == "en" else "yyyy年M月d日 HH:mm", locale=locale)

@@ -310,11 +310,11 @@ def _keeper(opened: "OpenTenant", kind: str) -> tuple[Installed, Reward]:
 
 def _key(plugin: str, one: Grant, member: int) -> str:
     """Hash of who gives, for what, by which rule, to whom; not of the kind: a rule that gives two is two rules."""
-    parts = [plugin, *_cause(one.cause), one.rule, member]
+    parts = [plugin, *named(one.cause), one.rule, member]
     return sha256(json.dumps(parts).encode()).hexdigest()[:32]
 
 
-def _cause(cause: Event | Due | str) -> list[str]:
+def named(cause: Event | Due | str) -> list[str]:
     """What makes a cause itself for ever; an event's position may change, its source and id do not."""
     if isinstance(cause, Event):
         return ["event", cause.source, cause.id]

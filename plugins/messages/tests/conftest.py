@@ -10,12 +10,10 @@ from sqlalchemy import text
 
 from threepeat.events import collections, merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.verify import verify
 from threepeat.plugins import Registry
 from threepeat.sdk import Notice
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
 from threepeat.testing.fixtures import serving
 from threepeat_messages import channels
 from threepeat_messages.plugin import plugin as messages
@@ -25,7 +23,7 @@ NOON = datetime(2026, 1, 14, 4, tzinfo=UTC)
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registry():
     with pytest.MonkeyPatch.context() as patch:
         patch.syspath_prepend(Path(__file__).parent / "toys")
@@ -33,17 +31,14 @@ def registry():
     return Registry.load((plugin.manifest.id, plugin) for plugin in (messages, Herald()))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def platform(cluster, tmp_path_factory, registry):
-    """One platform for a file; every test makes a tenant of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 34})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    """One platform for all files; every test makes a tenant of its own."""
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=34) as opened:
         yield opened
-        opened.database.dispose()
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def client(platform):
     with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
         yield made

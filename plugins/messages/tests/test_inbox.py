@@ -71,6 +71,22 @@ def test_pages_lead_through_the_whole_inbox(shop):
     assert found == ["t4", "t3", "t2", "t1", "t0"]
 
 
+def test_what_waited_for_the_morning_stands_above_what_came_in_the_night(shop):
+    shop.agree()
+    shop.wait(timedelta(hours=10))
+    shop.say("offer")
+    shop.say("told", title="night")
+    shop.wait(timedelta(hours=12))
+    shop.say("told", title="noon")
+    found, before = [], {}
+    for _ in range(3):
+        page = shop.inbox(limit=1, **before)
+        found += [one["text"]["en"] for one in page["messages"]]
+        before = {"before": page["next"]}
+    assert found == ["noon costs CN¥128.00.", "Come for tea!", "night costs CN¥128.00."]
+    assert shop.inbox(**before)["messages"] == []
+
+
 def test_messages_are_read_one_by_one_or_all(shop):
     for number in range(3):
         shop.say("told", title=f"t{number}")

@@ -75,16 +75,13 @@ class Model:
         return "sent"
 
     def look(self, names=None):
-        """What becomes of marketing that waits; at night only what will never go is settled."""
+        """What becomes of marketing that waits, in the day."""
         for one in sorted(self.waits, key=lambda one: one[1]):
             name, number, _made, until, _channel = one
             if names is not None and name not in names:
                 continue
-            found = self.judge(name, until)
-            if found is None:
-                continue
             self.waits.remove(one)
-            self.states[name][number] = found
+            self.states[name][number] = self.judge(name, until)
 
     def judge(self, name, until):
         reasons = {
@@ -94,7 +91,7 @@ class Model:
             "no_consent": not self.agreed(name),
         }
         held = next((f"held: {reason}" for reason, holds in reasons.items() if holds), None)
-        if held or self.quiet:
+        if held:
             return held
         if not self.room(name):
             return "held: cap"

@@ -39,6 +39,7 @@ def test_an_export_holds_every_row_and_an_erasure_leaves_none(shop, make_key):
     for table in TABLES:
         texts = [row[0] for row in shop.rows(f"SELECT to_jsonb(t)::text FROM messages.{table} t")]
         assert [one for one in texts if CANARY in one] == []
+    assert shop.rows("SELECT key FROM core.timer WHERE plugin = 'messages' AND kind = 'timer'") == []
     assert len(shop.inbox("bob")["messages"]) == 2
     shop.wait(DAY)
 

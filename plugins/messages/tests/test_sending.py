@@ -1,13 +1,11 @@
 """Marketing goes to whoever agreed, in the day, not too often; everything else is kept with its reason."""
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
-from structlog.testing import capture_logs
 
 from threepeat.tenancy import switches
 from threepeat_messages import reactions
-from threepeat_messages.channels import CHANNELS
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -120,6 +118,16 @@ def test_a_refusal_that_arrives_late_stops_nothing_that_was_agreed_to_since(shop
     assert shop.states() == ["queued"]
     shop.wait(12 * HOUR)
     assert shop.states() == ["sent"]
+
+
+def test_a_refusal_from_a_clock_that_is_ahead_holds_until_the_next_statement(shop):
+    shop.at(datetime.now(UTC))
+    shop.save(quiet_from="00:00", quiet_until="00:00")
+    shop.agree(yes=False, time=datetime.now(UTC) + HOUR / 10)
+    shop.say("offer")
+    shop.agree(time=datetime.now(UTC))
+    shop.say("offer")
+    assert shop.states() == ["held: no_consent", "sent"]
 
 
 def test_one_cap_for_all_tactics_by_day(shop):
@@ -256,79 +264,33 @@ def test_what_a_tactic_had_to_say_that_is_off_by_now(shop):
     assert shop.states() == ["held: off"]
 
 
-def test_one_permission_sends_one_message(shop, by_courier):
-    """Elsewhere one accept was taken for a standing one, and the platform refused the second message."""
-    shop.say("told")
-    assert shop.states() == ["held: no_permission"]
-    shop.allow(count=2)
-    for _ in range(3):
-        shop.say("told")
-    assert shop.states() == ["held: no_permission", "sent", "sent", "held: no_permission"]
-    assert shop.rows("SELECT granted, used FROM messages.permission") == [(2, 2)]
-    shop.allow("ann", template="t-2", count=9)
-    shop.allow("bob")
-    shop.say("told")
-    assert shop.states()[-1] == "held: no_permission"
-    assert len(by_courier.brought) == 2
-    assert shop.inbox()["messages"] == [], "what went by courier is not in the inbox"
-
-
-@pytest.mark.usefixtures("by_courier")
-def test_permissions_add_up_and_count_once(shop):
-    event = shop.event("permission.granted", "ann", template="t-1", count=2, id="tap")
-    shop.batch(event, event)
-    shop.batch(event)
-    shop.allow()
-    for _ in range(4):
-        shop.say("told")
-    assert shop.states() == ["sent"] * 3 + ["held: no_permission"]
-
-
-@pytest.mark.usefixtures("by_courier")
-def test_service_notices_come_before_marketing(shop):
-    shop.agree(purpose="marketing.courier")
-    shop.allow()
-    shop.say("offer", drain=False)
-    shop.say("told")
-    assert shop.states() == ["held: no_permission", "sent"]
-
-
-@pytest.mark.usefixtures("by_courier")
-def test_a_cap_uses_up_no_permission_and_a_missing_permission_no_cap(shop):
+def test_a_tactic_that_is_closing_offers_nothing_and_still_tells_what_it_owes(shop):
     shop.agree()
-    shop.say("offer", "ann")
-    assert shop.states() == ["held: no_permission"]
-    shop.allow(count=5)
+    shop.save("herald", owes=True)
+    shop.wait(10 * HOUR)
     shop.say("offer")
+    shop.collection(
+        lambda opened: switches.disable(
+            opened.scope, opened.tenant, opened.platform.registry, "herald", by="test", act=opened.platform.act
+        )
+    )
+    shop.say("told")
+    shop.wait(12 * HOUR)
     shop.say("offer")
-    assert shop.states() == ["held: no_permission", "sent", "held: cap"]
-    assert shop.rows("SELECT granted, used FROM messages.permission") == [(5, 1)]
+    assert shop.states() == ["held: off", "sent", "held: off"]
 
 
-@pytest.mark.usefixtures("by_courier")
-def test_a_channel_that_is_not_there(shop, monkeypatch):
-    shop.allow()
-    shop.say("told", drain=False)
-    monkeypatch.delitem(CHANNELS, "courier")
-    shop.worker.drain()
+def test_values_are_kept_while_a_message_waits_and_no_longer(shop):
+    shop.agree("ann", "bob")
     shop.say("told")
-    assert shop.states() == ["held: no_channel", "held: no_channel"]
-
-
-def test_the_development_log_holds_no_values(shop):
-    shop.save(development=True)
-    shop.template("herald-told", channel="log")
-    with capture_logs() as logs:
-        shop.say("told", title="secret-canary")
-    assert shop.states() == ["sent"]
-    said = str(logs)
-    assert "{title} costs {price}." in said
-    assert str(shop.member()) in said
-    assert "canary" not in said
-    assert shop.inbox()["messages"] == []
-    shop.save(development=False)
-    shop.say("told")
-    assert shop.states() == ["sent", "held: no_channel"]
+    shop.say("offer", "ann", "carl")
+    shop.wait(10 * HOUR)
+    shop.say("offer", "ann", "bob")
+    kept = "SELECT state, count(written) FROM messages.message WHERE tenant_id = :tenant GROUP BY 1 ORDER BY 1"
+    assert shop.rows(kept) == [("held", 0), ("queued", 2), ("sent", 0)]
+    shop.agree("bob", yes=False)
+    shop.wait(12 * HOUR)
+    assert shop.rows(kept) == [("held", 0), ("sent", 0), ("withdrawn", 0)]
 
 
 def test_old_texts_are_deleted_and_the_message_is_not_sent_again(shop):

@@ -15,6 +15,13 @@ from threepeat_messages.taking import DELIVER
 THREADS = 32
 
 
+@pytest.fixture(scope="module", autouse=True)
+def _connections(platform):
+    """So many connections are not kept for the files that come after this one."""
+    yield
+    platform.database.app.dispose()
+
+
 def at_once(shop, work, count=THREADS):
     """Do something in so many transactions at once."""
     current = shop.current()

@@ -3,9 +3,10 @@
 import pytest
 
 from threepeat.events import collections
-from threepeat.sdk import Query
+from threepeat.sdk import KnownKind, Query
 from threepeat.tenancy.errors import Invalid, NotFound, Stale
 from threepeat.testing.hostile import IMPOSSIBLE, ODD
+from threepeat_messages.kinds import Kind
 
 
 def listed(shop, **query):
@@ -59,6 +60,7 @@ WRONG = {
     "{title}": "{price} is missing.",
     "no variables": "{price} is missing.",
     "{title} {price} {name}": "There is no variable {name}. There are: {title}, {price}.",
+    "{title} {title} {title:} {price} {title}": "Use {title} 3 times at most.",
     **dict.fromkeys(
         (
             f"{{title}} {{price}} {more}"
@@ -161,3 +163,23 @@ def test_what_stands_in_the_store_and_fits_no_more_falls_back_to_the_text_that_c
     shop.rows("UPDATE messages.template SET text_en = '{gone}' WHERE tenant_id = :tenant RETURNING 1")
     shop.say("told")
     assert shop.texts() == ["tea costs CN¥128.00."]
+
+
+@pytest.mark.parametrize(
+    ("own", "said"),
+    [({}, "茶很好"), ({"zh": "{what}！"}, "茶！"), ({"zh": "{gone}"}, "茶很好"), ({"zh": "{"}, "茶很好")],
+)
+def test_a_text_that_fits_no_more_is_said_in_its_own_language(own, said):
+    known = KnownKind("herald", {}, "told", {}, {"en": "{what} is good", "zh": "{what}很好"}, "service", {})
+    kind = Kind(known, enabled=True, channel="inbox", texts=own, revision=1, changed_at=None)
+    assert kind.letter(1, 2, {"en": {"what": "tea"}, "zh": {"what": "茶"}}).text == {
+        "en": "tea is good",
+        "zh": said,
+    }
+    assert kind.letter(1, 2, {"en": {"other": "tea"}, "zh": {"other": "茶"}}) is None
+
+
+def test_a_translation_that_does_not_fit_is_said_in_english():
+    known = KnownKind("herald", {}, "told", {}, {"en": "{what} is good", "zh": "{gone}"}, "service", {})
+    kind = Kind(known, enabled=True, channel="inbox", texts={}, revision=1, changed_at=None)
+    assert kind.letter(1, 2, {"en": {"what": "tea"}, "zh": {"what": "茶"}}).text["zh"] == "茶 is good"

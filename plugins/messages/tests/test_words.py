@@ -1,24 +1,6 @@
-"""Everything that people read has its words in Chinese, and nothing else has."""
+"""What the form says."""
 
-from importlib.resources import files
-from pathlib import Path
-
-from babel.messages.extract import extract_from_dir
-from babel.messages.pofile import read_po
-
-from threepeat.testing.translations import untranslated
 from threepeat_messages.settings import MessagesSettings
-
-PACKAGE = Path(str(files("threepeat_messages")))
-
-
-def test_the_chinese_catalogue_is_complete(registry):
-    assert untranslated(registry["messages"], "zh_CN") == []
-    found = extract_from_dir(PACKAGE, method_map=[("**.py", "python")], keywords={"_": None, "ngettext": (1, 2)})
-    said = {message[0] if isinstance(message, tuple) else message for _, _, message, _, _ in found}
-    with (PACKAGE / "locale/zh_CN/LC_MESSAGES/messages.po").open("rb") as file:
-        catalogue = read_po(file, locale="zh_CN", abort_invalid=True)
-    assert {(one.id[0] if isinstance(one.id, tuple) else one.id) for one in catalogue if one.id} - said == set()
 
 
 def test_the_form_says_what_the_settings_come_to(shop):

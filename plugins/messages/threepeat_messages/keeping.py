@@ -13,12 +13,17 @@ STRETCH = 5_000
 def nightly(ctx: Ctx, occurrence: Occurrence) -> None:
     """Begin with the oldest."""
     del occurrence
-    ctx.later(CLEAR, CLEAR, ctx.now)
+    _clear(ctx)
 
 
 def clear(ctx: Ctx, due: list[Due]) -> None:
-    """Delete the texts of a stretch of messages; the others come next."""
+    """Go on with the next ones."""
     del due
+    _clear(ctx)
+
+
+def _clear(ctx: Ctx) -> None:
+    """Delete the texts of a stretch of messages; the others come next."""
     before = ctx.now - timedelta(days=ctx.settings.keep_days)
     if len(ctx.sql("clear", before=before, most=STRETCH)) == STRETCH:
         ctx.later(CLEAR, CLEAR, ctx.now)

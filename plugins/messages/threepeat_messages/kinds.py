@@ -1,6 +1,7 @@
 """Every kind of message that the store's plugins send, with what the merchant made of it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -34,15 +35,19 @@ class Kind:
         """The text in each language, with its placeholders."""
         return {**self.known.text, **self.texts}
 
-    def letter(self, row: int, member: int, values: Mapping[str, Mapping[str, str]]) -> Letter:
-        """The message that a member reads; what a merchant's text cannot say any more, the plugin's own says."""
+    def letter(self, row: int, member: int, values: Mapping[str, Mapping[str, str]]) -> Letter | None:
+        """The message that a member reads: what a merchant's text cannot say any more, the plugin's own says.
+
+        Returns:
+            None if no text fits the values: while they waited, the plugin has come to need others.
+        """
         known, said = self.known, {}
         for language, template in self.template.items():
             given = values.get(language) or values.get("en") or {}
-            try:
-                said[language] = fill(template, given)
-            except ValueError:
-                said[language] = fill(known.text["en"], given)
+            found = _first((template, known.text[language], known.text["en"]), given)
+            if found is None:
+                return None
+            said[language] = found
         return Letter(row, member, known.plugin, known.name, self.template, known.title, said)
 
 
@@ -50,6 +55,14 @@ def every(ctx: Ctx) -> dict[tuple[str, str], Kind]:
     """All of them by plugin and name, in the order of the plugins."""
     changed = {(row.plugin, row.kind): row for row in ctx.sql("templates")}
     return {(one.plugin, one.name): _kind(one, changed.get((one.plugin, one.name))) for one in ctx.message_kinds}
+
+
+def _first(texts: Iterable[str], values: Mapping[str, str]) -> str | None:
+    """The first text that the values fit, filled."""
+    for text in texts:
+        with suppress(ValueError):
+            return fill(text, values)
+    return None
 
 
 def _kind(known: KnownKind, row: Row[Any] | None) -> Kind:

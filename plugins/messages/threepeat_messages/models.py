@@ -39,10 +39,10 @@ class Message(Base):
     """A message to a member; its key makes it one for ever, so the row stays when its texts are deleted.
 
     `queued` until it is `sent`, `held` for a reason, or `withdrawn` because the member took the consent back.
-    `written` are its values by language, `title` and `text` what the member reads. What a marketing message was
-    sent under stands beside it: the consent, the store's local day and minute, the quiet hours (minutes of the
-    day; the same twice for none) and the caps. `permission` is the one-time permission that it used up. `merged`
-    came from another member who turned out to be the same person.
+    `written` are its values by language while it waits, `title` and `text` what the member reads. What a
+    marketing message was sent under stands beside it: the consent, the store's local day and minute, the quiet
+    hours (minutes of the day; the same twice for none) and the caps. `permission` is the one-time permission that
+    it used up. `merged` came from another member who turned out to be the same person.
     """
 
     __tablename__ = "message"
@@ -51,11 +51,12 @@ class Message(Base):
         CheckConstraint("purpose IN ('service', 'marketing')", name="message_purpose_check"),
         CheckConstraint(
             "reason IN ('off', 'no_channel', 'not_taking_part', 'too_old', 'suspended', 'no_consent', 'cap',"
-            " 'no_permission', 'refused')",
+            " 'no_permission', 'outdated', 'refused')",
             name="message_reason_check",
         ),
         CheckConstraint("(state = 'queued') = (settled_at IS NULL)", name="message_settled_check"),
         CheckConstraint("(state IN ('held', 'withdrawn')) = (reason IS NOT NULL)", name="message_held_check"),
+        CheckConstraint("state = 'queued' OR written IS NULL", name="message_written_check"),
         CheckConstraint(
             "state <> 'sent' OR purpose = 'service' OR merged"
             " OR num_nulls(consent_at, local_day, local_minute, quiet_from, quiet_until, per_day, per_week) = 0",
@@ -66,6 +67,7 @@ class Message(Base):
             "message_inbox",
             "tenant_id",
             "member_id",
+            "settled_at",
             "id",
             postgresql_where=text("state = 'sent' AND hidden_at IS NULL AND cleared_at IS NULL"),
         ),

@@ -7,10 +7,9 @@ from typing import Annotated, Literal
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
 
-from threepeat.sdk import _, shown
+from threepeat.sdk import NEWEST, _, shown
 from threepeat_messages.channels import Ctx
 
-NEWEST = 2**63 - 1
 PURPOSES = {"service": _("Service notice"), "marketing": _("Marketing")}
 
 MessageId = Annotated[int, Field(ge=1, le=NEWEST, strict=True)]

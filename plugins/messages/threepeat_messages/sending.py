@@ -18,7 +18,7 @@ from threepeat_messages import kinds
 from threepeat_messages.channels import CHANNELS, Channel, Ctx, Letter, purposes
 from threepeat_messages.hours import minute, monday
 from threepeat_messages.kinds import Kind
-from threepeat_messages.taking import DELIVER, morning, schedule, stale
+from threepeat_messages.taking import DELIVER, morning, stale
 
 MOST = 2_000
 """Messages that are looked at in one transaction; the others come in the next."""
@@ -29,7 +29,7 @@ class Verdict:
     """What becomes of a message.
 
     Attributes:
-        state: `sent` or `held`; empty if it goes on waiting.
+        state: `sent` or `held`.
         consent_at: Of the statement under which marketing goes.
         permission: The one-time permission that it uses up.
     """
@@ -52,38 +52,43 @@ class Room:
 
 
 def deliver(ctx: Ctx, due: list[Due]) -> None:
-    """Look at what waits for some members, service notices first."""
-    concerned = sorted({one.member for one in due if one.member is not None})
-    rows = ctx.sql("queued", members=concerned, most=MOST)
+    """Look at what waits for some members, service notices first; in quiet hours at nothing else."""
+    mine = [(one.key, one.member) for one in due if one.member is not None]
+    awake = morning(ctx)
+    quiet = awake > ctx.now
+    rows = ctx.sql("queued", members=sorted({member for _, member in mine}), marketing=not quiet, most=MOST)
+    if quiet:  # the merchant has made them longer
+        _look_again(ctx, [one for one in mine if one[0].startswith("marketing:")], awake)
     if len(rows) == MOST:
-        last = rows[-1].member_id
-        for member in (one for one in concerned if one >= last):
-            ctx.later(DELIVER, f"service:{member}", ctx.now, member=member)
+        _look_again(ctx, [one for one in mine if one[1] >= rows[-1].member_id], ctx.now)
     if rows:
         settle(ctx, rows)
 
 
 def settle(ctx: Ctx, rows: Sequence[Row[Any]]) -> None:
     """Decide about messages that are locked, and write it down."""
-    known, awake = kinds.every(ctx), morning(ctx) <= ctx.now
+    known = kinds.every(ctx)
     active = ctx.taking_part({row.member_id for row in rows if row.purpose == "marketing"})
     agreed = _agreed(ctx, rows, known)
-    found = [_judge(ctx, row, known.get((row.plugin, row.kind)), active, agreed) for row in rows]
-    waiting = {("marketing", one.row.member_id) for one in found if _waits(one, awake=awake)}
-    verdicts = [one for one in found if not _waits(one, awake=awake)]
+    verdicts = [_judge(ctx, row, known.get((row.plugin, row.kind)), active, agreed) for row in rows]
     day = ctx.now.astimezone(ctx.tenant.timezone).date()
     room = _room(ctx, verdicts, known, day)
     for one in verdicts:
         if one.state == "sent":
             _take_room(one, known[one.row.plugin, one.row.kind], room)
     _write(ctx, verdicts, day)
-    schedule(ctx, waiting)
     letters: dict[str, list[Letter]] = {}
     for one in verdicts:
         if one.letter is not None:
             letters.setdefault(one.channel, []).append(one.letter)
     for channel, sent in letters.items():
         CHANNELS[channel].bring(ctx, sent)
+
+
+def _look_again(ctx: Ctx, waiting: Sequence[tuple[str, int]], at: datetime) -> None:
+    """Set deadlines anew, by key and member."""
+    for key, member in waiting:
+        ctx.later(DELIVER, key, at, member=member)
 
 
 def _agreed(
@@ -133,11 +138,6 @@ def _obstacle(ctx: Ctx, row: Row[Any], kind: Kind, *, active: bool, agreed: bool
     return "" if agreed else "no_consent"
 
 
-def _waits(one: Verdict, *, awake: bool) -> bool:
-    """Whether it goes on waiting, because it is marketing and the hours are quiet."""
-    return one.state == "sent" and one.row.purpose == "marketing" and not awake
-
-
 def _room(ctx: Ctx, verdicts: Sequence[Verdict], known: Mapping[tuple[str, str], Kind], day: date) -> Room:
     """What is left of everything scarce, locked."""
     room = Room()
@@ -169,18 +169,21 @@ def _template(kind: Kind) -> str | None:
 def _take_room(one: Verdict, kind: Kind, room: Room) -> None:
     """Send it if there is room for it, and take that; else say what was lacking."""
     member, template, marketing = one.row.member_id, _template(kind), one.row.purpose == "marketing"
-    if marketing and not room.marketing.get(member, 0):
-        one.state, one.reason, one.consent_at = "held", "cap", None
-        return
-    if template is not None and not room.permitted.get((member, template), 0):
-        one.state, one.reason, one.consent_at = "held", "no_permission", None
+    letter = kind.letter(one.row.id, member, one.row.written or {})
+    lacking = {
+        "outdated": letter is None,
+        "cap": marketing and not room.marketing.get(member, 0),
+        "no_permission": template is not None and not room.permitted.get((member, template), 0),
+    }
+    if reason := next((name for name, lacks in lacking.items() if lacks), ""):
+        one.state, one.reason, one.consent_at = "held", reason, None
         return
     if marketing:
         room.marketing[member] -= 1
     if template is not None:
         room.permitted[member, template] -= 1
         one.permission = template
-    one.letter = kind.letter(one.row.id, member, one.row.written or {})
+    one.letter = letter
 
 
 def _write(ctx: Ctx, verdicts: Sequence[Verdict], day: date) -> None:

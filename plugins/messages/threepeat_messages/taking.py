@@ -53,7 +53,7 @@ def schedule(ctx: Ctx, waiting: set[tuple[str, int]]) -> None:
     """Have what is queued looked at, by purpose and member: marketing once the quiet hours are over."""
     awake = morning(ctx)
     for purpose, member in sorted(waiting):
-        at = ctx.now if purpose == "service" else awake
+        at = awake if purpose == "marketing" else ctx.now
         ctx.later(DELIVER, f"{purpose}:{member}", at, member=member)
 
 
@@ -79,9 +79,10 @@ def _judge(ctx: Ctx, message: Message, kind: Kind | None) -> Judged:
         return Judged("held", kind.channel, "not_taking_part")
     if stale(ctx, message.happened_at, message.until):
         return Judged("held", kind.channel, "too_old")
-    if message.purpose == "service" and channel.permission(message.plugin, message.kind) is None:
-        return Judged("sent", kind.channel, letter=kind.letter(0, message.member, message.values))
-    return Judged("queued", kind.channel)
+    if message.purpose == "marketing" or channel.permission(message.plugin, message.kind) is not None:
+        return Judged("queued", kind.channel)
+    letter = kind.letter(0, message.member, message.values)
+    return Judged("sent", kind.channel, letter=letter) if letter else Judged("held", kind.channel, "outdated")
 
 
 def _columns(messages: Sequence[Message], judged: Sequence[Judged]) -> dict[str, list[object]]:
@@ -91,7 +92,10 @@ def _columns(messages: Sequence[Message], judged: Sequence[Judged]) -> dict[str,
         "kinds": [one.kind for one in messages],
         "keys": [one.key for one in messages],
         "purposes": [one.purpose for one in messages],
-        "written": [json.dumps(one.values) for one in messages],
+        "written": [
+            json.dumps(one.values) if kept.state == "queued" else None
+            for one, kept in zip(messages, judged, strict=True)
+        ],
         "happened": [one.happened_at for one in messages],
         "untils": [one.until for one in messages],
         "channels": [one.channel for one in judged],

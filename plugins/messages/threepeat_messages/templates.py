@@ -1,6 +1,8 @@
 """What messages say, as a merchant manages it: one item for each kind that the store's plugins send."""
 
+from collections import Counter
 from collections.abc import Sequence
+from string import Formatter
 from typing import Annotated, Literal
 
 from pydantic import Field, StringConstraints
@@ -17,6 +19,10 @@ OWN_TEXT = _(
     "Leave it empty for the text that comes with it. Each variable stands in braces, as it stands there, and every"
     " one of them has to be in the text."
 )
+
+
+MOST_TIMES = 3
+"""How often a text may say a variable, which may be as long as a text itself."""
 
 
 class Template(ItemModel):
@@ -59,7 +65,8 @@ def update(ctx: Ctx, item: str, revision: int, given: Template) -> bool:
     """Save what it says and where.
 
     Raises:
-        Refused: A text names a variable that there is not or leaves one out, or the channel is not there.
+        Refused: A text names a variable that there is not, leaves one out or says it too often, or the channel is
+            not there.
     """
     found = _kind(ctx, item)
     if found is None:
@@ -125,6 +132,10 @@ def _require_fitting(kind: Kind, field: str, text: str) -> None:
         raise Refused(reason, code="unknown-variable", field=field)
     for name in sorted(variables.keys() - named):
         raise Refused(_("{name} is missing.", name=f"{{{name}}}"), code="missing-variable", field=field)
+    for name, times in Counter(part[1] for part in Formatter().parse(text) if part[1]).items():
+        if times > MOST_TIMES:
+            reason = _("Use {name} {most} times at most.", name=f"{{{name}}}", most=MOST_TIMES)
+            raise Refused(reason, code="repeated-variable", field=field)
 
 
 def _switch(ctx: Ctx, item: str, revision: int, *, enabled: bool) -> bool:

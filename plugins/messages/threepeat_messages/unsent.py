@@ -5,12 +5,10 @@ from typing import Any
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Item, ItemModel, Query, Spoken, _, collection
+from threepeat.sdk import Item, ItemModel, Query, Spoken, _, collection, item_number
 from threepeat_messages import kinds
 from threepeat_messages.channels import Ctx
 from threepeat_messages.kinds import Kind
-
-MAX_ID = 2**63 - 1
 
 REASONS = {
     "off": _("It is switched off"),
@@ -21,6 +19,7 @@ REASONS = {
     "no_consent": _("The member has not agreed to marketing"),
     "cap": _("The member had enough marketing for the day or the week"),
     "no_permission": _("The member has not allowed one more message"),
+    "outdated": _("Its text has other variables since it waits"),
     "refused": _("The member took the consent back while it waited"),
 }
 
@@ -32,7 +31,7 @@ class Unsent(ItemModel):
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Unsent]]:
     """What was not sent, newest first; the search is for a kind, by its name or title."""
     known = kinds.every(ctx)
-    after = number(query.after) if query.after is not None else MAX_ID
+    after = query.before
     found = [one for one in known.values() if _named(one, query.search)]
     rows = ctx.sql(
         "unsent",
@@ -48,13 +47,8 @@ def find(ctx: Ctx, query: Query) -> Sequence[Item[Unsent]]:
 
 def read(ctx: Ctx, item: str) -> Item[Unsent] | None:
     """One of them."""
-    rows = ctx.sql("unsent_one", id=number(item))
+    rows = ctx.sql("unsent_one", id=item_number(item))
     return _item(rows[0], kinds.every(ctx)) if rows else None
-
-
-def number(text: str) -> int:
-    """An id as it is stored; 0, which nothing has, for what is none."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) < 19 else 0
 
 
 UNSENT = collection(

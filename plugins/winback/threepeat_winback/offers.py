@@ -2,7 +2,7 @@
 
 from datetime import timedelta
 
-from threepeat.sdk import Context, Due, Notice, Occurrence
+from threepeat.sdk import Context, Due, Notice, Occurrence, midnight
 from threepeat.sdk.events import AppointmentAttended, OrderPaid, ServiceProgressed, VisitMade
 from threepeat_winback.events import Offered
 from threepeat_winback.messages import WAKE
@@ -46,13 +46,14 @@ def wake(ctx: Ctx, occurrence: Occurrence) -> None:
     ctx.sql("look", members=looked)
     if not chosen:
         return
-    until = now + timedelta(days=settings.offer_days)
+    zone = ctx.tenant.timezone
+    last = now.astimezone(zone).date() + timedelta(days=settings.offer_days)
+    until = midnight(last + timedelta(days=1), zone)
     reward = settings.reward
     rows = ctx.sql("offer", members=chosen, until=until, kind=reward.kind, amount=reward.amount, item=reward.item)
     for row in rows:
         offered = Offered(kind=reward.kind, item=reward.item, amount=reward.amount, until=until)
         ctx.emit(offered, member=row.member_id, cause=f"offer {row.id}")
-    last = until.astimezone(ctx.tenant.timezone).date()
     ctx.message(WAKE, [Notice(row.member_id, f"offer {row.id}", {"day": last}, until=until) for row in rows])
     ctx.log.info("members woken", day=str(occurrence.day), looked=len(looked), offers=len(rows))
 

@@ -1,6 +1,7 @@
 -- What was decided; for marketing beside it what it was sent under, the local time read from the clock itself.
 UPDATE messages.message m
 SET state = g.state, reason = nullif(g.reason, ''), channel = g.channel, title = g.title::jsonb, text = g.text::jsonb,
+    written = NULL,
     settled_at = core.now(), consent_at = g.consent_at, permission = g.permission,
     local_day = CASE WHEN g.capped THEN (core.now() AT TIME ZONE :zone::text)::date END,
     local_minute = CASE WHEN g.capped THEN

@@ -5,5 +5,5 @@ WITH waiting AS (
     WHERE m.tenant_id = :tenant AND m.state = 'queued' AND m.purpose = 'marketing'
     ORDER BY m.member_id, m.purpose DESC, m.id FOR UPDATE OF m
 )
-UPDATE messages.message m SET state = 'withdrawn', reason = 'refused', settled_at = core.now()
+UPDATE messages.message m SET state = 'withdrawn', reason = 'refused', written = NULL, settled_at = core.now()
 FROM waiting w WHERE m.tenant_id = :tenant AND m.id = w.id

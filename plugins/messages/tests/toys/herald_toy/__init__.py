@@ -8,6 +8,7 @@ from threepeat.sdk.events import OrderPaid, VisitMade
 
 class HeraldSettings(PluginSettings):
     breaks: bool = Field(default=False, title="Breaks")
+    owes: bool = Field(default=False, title="Owes something for ever")
 
 
 class Herald(Plugin[HeraldSettings]):
@@ -33,6 +34,10 @@ class Herald(Plugin[HeraldSettings]):
             variables={"title": "what there is"},
         )
         yield message_kind("plain", title="Plain", text="Nothing {{to}} fill in.")
+
+    @hookimpl
+    def open_obligations(self, ctx):
+        yield from ["Something is owed."] if ctx.settings.owes else []
 
     def paid(self, ctx, events):
         ctx.message(

@@ -105,11 +105,12 @@ def message() -> None:
         sa.CheckConstraint("purpose IN ('service', 'marketing')", name="message_purpose_check"),
         sa.CheckConstraint(
             "reason IN ('off', 'no_channel', 'not_taking_part', 'too_old', 'suspended', 'no_consent', 'cap',"
-            " 'no_permission', 'refused')",
+            " 'no_permission', 'outdated', 'refused')",
             name="message_reason_check",
         ),
         sa.CheckConstraint("(state = 'queued') = (settled_at IS NULL)", name="message_settled_check"),
         sa.CheckConstraint("(state IN ('held', 'withdrawn')) = (reason IS NOT NULL)", name="message_held_check"),
+        sa.CheckConstraint("state = 'queued' OR written IS NULL", name="message_written_check"),
         sa.CheckConstraint(
             "state <> 'sent' OR purpose = 'service' OR merged"
             " OR num_nulls(consent_at, local_day, local_minute, quiet_from, quiet_until, per_day, per_week) = 0",
@@ -122,7 +123,7 @@ def message() -> None:
     create_tenant_index(
         "message_inbox",
         "message",
-        ["member_id", "id"],
+        ["member_id", "settled_at", "id"],
         where="state = 'sent' AND hidden_at IS NULL AND cleared_at IS NULL",
     )
     create_tenant_index("message_queued", "message", ["member_id"], where="state = 'queued'")
