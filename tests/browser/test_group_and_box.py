@@ -65,9 +65,9 @@ def walk(request, visitor, installed, screenshots):
     for role in ("owner", "operator"):
         _number, login = installed.person(stall.store, role)
         one = Traveller(
-            visitor(installed, width=width, locale=locale), locale, screenshots, f"{stall.store.slug}-{role}"
+            visitor(installed, width=width, locale=locale), locale, screenshots, f"{stall.store.store.slug}-{role}"
         )
-        one.visitor.sign_in(f"/store/{stall.store.slug}", login)
+        one.visitor.sign_in(f"/store/{stall.store.store.slug}", login)
         one.go("Try it")
         one.press("Make my test member")
         people.append(one)

@@ -63,7 +63,7 @@ class Calling(Plugin[PluginSettings]):
 
     def answered(self, ctx, call, answer):
         if self.done is not None:
-            self.done()
+            self.done(ctx)
         ctx.emit(Answered(key=call.key, answer=answer), member=None)
 
     def failed(self, ctx, call, error):
@@ -224,7 +224,7 @@ def test_asking_again_while_the_call_is_made_makes_it_again_with_the_new_payload
 
 
 def test_an_answer_that_cannot_be_settled_counts_as_failed(platform, store, caller):
-    def broken():
+    def broken(_ctx):
         raise RuntimeError("cannot write")
 
     caller.done = broken
@@ -234,6 +234,34 @@ def test_an_answer_that_cannot_be_settled_counts_as_failed(platform, store, call
     forward(platform, store, minutes=1)
     run(platform, lambda: len(answers(platform, store)) == 1)
     assert rows(platform, store) == []
+
+
+def test_who_asks_again_while_an_outcome_is_written_waits_for_nothing_crosswise(platform, store, caller):
+    """Elsewhere an outcome held the call's row and waited for the plugin's, and who asked again the reverse."""
+    mine, told = text("SELECT pg_advisory_xact_lock(77)"), threading.Event()
+
+    def settle(ctx):
+        told.set()
+        ctx._opened.scope.run(mine)
+
+    caller.done = settle
+    caller.perform = lambda call: str(call.payload["n"])
+    ask(platform, store, "a", n=1)
+    worker = Worker(platform)
+    thread = threading.Thread(target=worker.drain)
+    with platform.database.tenant(store.id) as scope:
+        scope.run(mine)
+        thread.start()
+        assert told.wait(10)
+        context = platform.inside(scope, store).context(platform.registry["caller"], cause=Cause("test"))
+        context.call("ring", "a", {"n": 2})
+        scope.run(text("SET LOCAL lock_timeout = '500ms'"))
+        context.finish()
+    thread.join(10)
+    worker._caller.finish()
+    run(platform, lambda: ("a", "2") in answers(platform, store))
+    assert rows(platform, store) == []
+    assert answers(platform, store) == [("a", "2")], "what came of the first is of no interest any more"
 
 
 def test_a_call_that_hangs_ends_the_worker_and_the_others_of_the_tenant_go_on(platform, store, caller):

@@ -26,8 +26,9 @@ def shown(
     choices: Mapping[Any, str] | None = None,
     placeholder: str = "",
     items: str = "",
+    programs: bool = False,
 ) -> dict[str, Any]:
-    """Say how a form shows a field: `Field(…, json_schema_extra=shown(unit="days"))`.
+    """Say how a form or the preview of an answer shows a field: `Field(…, json_schema_extra=shown(unit="days"))`.
 
     Args:
         group: The heading under which it stands; fields of one group stand together, in the model's order.
@@ -40,10 +41,12 @@ def shown(
         items: What the text, or each of a list of texts, is chosen from: a kind of reward of which a store has
             several, by their ids; `plugin/collection` of the plugin's own, by the ids of its items; or
             `EVENT_TYPES`, which in a collection is checked, too.
+        programs: In an answer: for programs only, such as a signature; people are not shown it.
     """
     titles = {choice_key(value): title for value, title in (choices or {}).items()}
     hints = {"group": group, "unit": unit, "long": long, "choices": titles, "placeholder": placeholder}
-    return {"threepeat": {**hints, "items": items} if items else hints}
+    seldom = {"items": items, "programs": programs}
+    return {"threepeat": hints | {name: value for name, value in seldom.items() if value}}
 
 
 def choice_key(value: object) -> str:

@@ -1,10 +1,11 @@
 """Calls to the outside: claimed in a turn, made with no transaction open, settled in one of their own."""
 
+import contextlib
 import random
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -14,7 +15,7 @@ from typing import Any
 import orjson
 import structlog
 from prometheus_client import Counter as Metric
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 
 from threepeat.database.engine import Scope
 from threepeat.database.faults import fault_point
@@ -71,6 +72,9 @@ GIVEN_UP = text(f"""
 """)  # noqa: S608 - constants
 WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
+Tell = Callable[[Any, Call, Any], None]
+"""Takes a context, a call, and what came of it."""
+
 CALLS = Metric("threepeat_calls_total", "Calls to the outside, by outcome.", ["plugin", "outcome"])
 
 logger = structlog.get_logger(__name__)
@@ -88,6 +92,10 @@ class Claimed:
     deadly: bool
     given: Mapping[str, Any] | Exception | None = None
     """What it was prepared with, or why it could not be; None if nobody prepares it."""
+
+
+class _AskedAgain(Exception):  # noqa: N818 - undoes what its savepoint holds
+    """The call was asked for again while it was made, so what came of it is of no interest."""
 
 
 class StuckError(RuntimeError):
@@ -208,14 +216,7 @@ class Caller:
         tenant = claimed.tenant
         with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
             switches.stand_still(scope)
-            member = _concerned(scope, claimed)
-            if scope.count(DONE, **_binds(claimed)) and outbound.done is not None and member != GONE:
-                opened = self._platform.inside(scope, tenant)
-                context = opened.context(claimed.plugin, cause=_cause(claimed, "done"))
-                with scope.plugin_call():
-                    outbound.done(context, replace(claimed.call, member=member), answer)
-                    emitted = context.take()
-                log.send(scope, emitted)
+            self._conclude(scope, claimed, DONE, "done", outbound.done, answer)
             # Others of the tenant may have waited for the free place.
             scope.run(WAKE)
         fault_point("call.settled")
@@ -235,24 +236,42 @@ class Caller:
         over = isinstance(error, GiveUp) or attempt > len(PAUSES)
         with self._platform.database.tenant(tenant.id, clock_offset=tenant.clock_offset) as scope:
             switches.stand_still(scope)
-            member = _concerned(scope, claimed)
-            if not over:
-                pause = _pause(error, attempt)
-                scope.run(AGAIN, **_binds(claimed), pause=pause, error=message)
-            elif (
-                scope.count(GIVEN_UP, **_binds(claimed), error=message)
-                and outbound
-                and outbound.failed
-                and member != GONE
-            ):
-                opened = self._platform.inside(scope, tenant)
-                context = opened.context(claimed.plugin, cause=_cause(claimed, "failed"))
-                with scope.plugin_call():
-                    outbound.failed(context, replace(claimed.call, member=member), message)
-                    emitted = context.take()
-                log.send(scope, emitted)
+            if over:
+                failed = outbound.failed if outbound is not None else None
+                self._conclude(scope, claimed, GIVEN_UP, "failed", failed, message, error=message)
+            else:
+                _concerned(scope, claimed)  # members are locked before calls
+                scope.run(AGAIN, **_binds(claimed), pause=_pause(error, attempt), error=message)
             scope.run(WAKE)
         CALLS.labels(claimed.plugin.id, "given up" if over else "failed").inc()
+
+    def _conclude(
+        self,
+        scope: Scope,
+        claimed: Claimed,
+        statement: TextClause,
+        outcome: str,
+        tell: Tell | None,
+        told: Any,
+        **binds: Any,
+    ) -> None:
+        """Tell a plugin what its call came to, and write it down, unless the call was asked for again meanwhile.
+
+        The call's row is locked after the plugin's own rows, as by those who ask for a call.
+        """
+        member = _concerned(scope, claimed)
+        if tell is None or member == GONE:
+            scope.run(statement, **_binds(claimed), **binds)
+            return
+        opened = self._platform.inside(scope, claimed.tenant)
+        context = opened.context(claimed.plugin, cause=_cause(claimed, outcome))
+        with contextlib.suppress(_AskedAgain):
+            with scope.plugin_call():
+                tell(context, replace(claimed.call, member=member), told)
+                if not scope.count(statement, **_binds(claimed), **binds):
+                    raise _AskedAgain
+                emitted = context.take()
+            log.send(scope, emitted)
 
 
 def _prepared(opened: OpenTenant, claimed: Sequence[Claimed], watch: Watch) -> Iterator[Claimed]:

@@ -51,6 +51,7 @@ def _ask(
             return frozenset(types) if types is not None else None
 
     outcome = call(plugin.id, ask)
+    opened.scope.require_tenant()
     if outcome.error is not None:
         if isinstance(outcome.error, BrokenTurnError) or is_transient(outcome.error):
             raise outcome.error

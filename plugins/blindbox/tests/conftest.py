@@ -2,7 +2,6 @@
 
 import itertools
 import secrets
-import threading
 from datetime import UTC, date, datetime, time, timedelta
 
 import httpx2
@@ -11,15 +10,13 @@ from sqlalchemy import text
 
 from threepeat.events import collections, merging
 from threepeat.events.context import Cause
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
 from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
 from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, Revocation
 from threepeat.tenancy import keys, members, switches, tenants
-from threepeat.tenancy.keyring import new_line
-from threepeat.testing.fixtures import Sender, serving
+from threepeat.testing.fixtures import NO_LIMITS, Sender, serving
 from threepeat.worker.loop import Worker
 from threepeat_blindbox.plugin import plugin as blindbox
 from threepeat_checkout.plugin import plugin as checkout
@@ -27,14 +24,12 @@ from threepeat_checkout.plugin import plugin as checkout
 DAY = timedelta(days=1)
 FIRST = date(2026, 3, 2)
 PRICE = 5_900
-NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 ITEMS = (
     {"sku": "cup", "name": "Cup", "weight": 60, "value": 4_900},
     {"sku": "pan", "name": "Pan", "weight": 30, "value": 6_900, "guide": "Goes well with rice."},
     {"sku": "owl", "name": "Owl", "weight": 10, "value": 19_900, "hidden": True},
 )
 FORM = {"name": "Kitchen", "sku": "box", "price": PRICE, "items": ITEMS, "daily_boxes": None}
-GUARANTEED = tuple(one | {"floor": True} if one["sku"] == "owl" else one for one in ITEMS)
 
 
 class Giver(Plugin[PluginSettings]):
@@ -52,11 +47,8 @@ def registry():
 @pytest.fixture(scope="module")
 def platform(cluster, tmp_path_factory, registry):
     """One platform for a file; every test makes a store of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 34})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=34) as opened:
         yield opened
-        opened.database.dispose()
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +69,7 @@ class Shop:
         slug = f"shop-{secrets.token_hex(4)}"
         self.tenant = open_store(platform, slug, holdout=holdout, enable=["blindbox", "giver"], by="test")
         self._numbers = itertools.count(1)
-        self._members = {}
+        self._members, self._text = {}, None
         with platform.database.tenant(self.tenant.id) as scope:
             self.key = keys.create_key(scope, platform.keyring, "test", ["manage", "ingest"], by="test")
         self.day(0)
@@ -100,8 +92,8 @@ class Shop:
         return self._members[name]
 
     def merge(self, source, target):
+        ids = self.member(source), self.member(target)
         with self.platform.database.tenant(self.tenant.id) as scope:
-            ids = members.find(scope, source), members.find(scope, target)
             merging.merge(self.platform, scope, self.tenant, *ids, by="test")
         self._members.clear()
 
@@ -246,8 +238,8 @@ class Shop:
         return self.client.request(method, f"/v1/me/blindbox/{path}", headers=headers, json=body or None)
 
     def declare(self, name="ann", kind="adult"):
-        text_version = self.ask("GET", "series", name).json()["age"]["text_version"]
-        answer = self.ask("POST", "age", name, kind=kind, text_version=text_version)
+        self._text = self._text or self.ask("GET", "series", name).json()["age"]["text_version"]
+        answer = self.ask("POST", "age", name, kind=kind, text_version=self._text)
         assert answer.status_code == 200, answer.text
 
     def shelf(self, name="ann"):
@@ -315,29 +307,3 @@ def shop(open_shop):
     made = open_shop()
     yield made
     assert made.violations() == []
-
-
-@pytest.fixture
-def together():
-    """Runs `work(number)` in many threads, begun at once; raises what one of them raised."""
-
-    def run(count, work):
-        start, failed, answers = threading.Barrier(count), [], [None] * count
-
-        def one(number):
-            start.wait()
-            try:
-                answers[number] = work(number)
-            except BaseException as error:  # noqa: BLE001 - raised below
-                failed.append(error)
-
-        threads = [threading.Thread(target=one, args=(number,)) for number in range(count)]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        if failed:
-            raise failed[0]
-        return answers
-
-    return run

@@ -73,6 +73,34 @@ def test_nobody_holds_a_box_without_a_word_about_age_or_without_the_odds(shop):
     assert shop.rows("SELECT count(*) FROM blindbox.declaration") == [(1,)]
 
 
+def test_a_refusal_names_the_limit_that_is_reached(shop):
+    series = shop.series(daily_boxes=2, daily_money=10 * 5_900)
+    shop.buy()
+    assert "you may open 2 boxes of this series in a day" in shop.reserve(shop.quote(boxes=2)).json()["detail"]
+    shop.grant(series, amount=2)
+    assert shop.use(series).status_code == 200
+    assert "you may open 2 boxes of this series in a day" in shop.use(series).json()["detail"]
+
+
+def test_a_refusal_names_the_money_that_is_reached(shop):
+    shop.series(daily_boxes=9, daily_money=5_900)
+    shop.buy()
+    assert "CN¥59.00" in shop.reserve(shop.quote()).json()["detail"]
+
+
+def test_a_basket_of_many_series_is_held_as_far_as_a_quote_can_say(shop):
+    skus = [f"box-{number:02}" for number in range(12)]
+    for sku in skus:
+        shop.series(sku=sku)
+    shop.declare()
+    lines = [{"id": sku, "sku": sku, "quantity": 1, "unit_price": 5_900} for sku in skus]
+    answer = shop.call("POST", "quotes", lines=lines, member="ann").json()
+    held = {one["key"] for one in answer["applied"]}
+    assert held == {one["key"].removesuffix("-why") for one in answer["left_out"]}
+    assert {one["why"] for one in answer["left_out"]} == {"declined"}
+    assert len(held) == 10
+
+
 def test_what_is_held_is_free_again_when_it_is_let_go(shop):
     shop.series(mode="urn", items=[ITEMS[0], ITEMS[1] | {"stock": 1}], daily_boxes=3)
     shop.declare()

@@ -300,7 +300,7 @@ def given_up(machine):
 
 PLANTED = {
     paid_and_returned: ("boxes_back", "CASE WHEN m.state = 'waiting' THEN 'void' ELSE m.state END", "m.state"),
-    held_and_let_go: ("hold_release", "held = s.held - m.boxes", "held = s.held"),
+    held_and_let_go: ("places_free", "held = s.held - (", "held = s.held - 0 * ("),
     counted_for_the_day: ("spend", "p.boxes + excluded.boxes <= s.daily_boxes", "excluded.boxes <= s.daily_boxes"),
     given_up: ("boxes_void", "SET state = 'void'", "SET state = 'waiting'"),
 }

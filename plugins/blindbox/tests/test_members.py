@@ -14,7 +14,7 @@ FLOOR = [
 ]
 CANARY = "canary-7f3a"
 NONCE = "0123456789abcdef0123456789abcdef"
-TABLES = ("box", "hold", "chance", "claim", "buyer", "spending", "declaration", "nonce")
+TABLES = ("box", "hold", "chance", "claim", "buyer", "spending", "declaration", "nonce", "refund")
 
 
 def problem(answer):
@@ -87,6 +87,7 @@ def test_an_export_holds_every_row_and_after_an_erasure_no_draw_leads_to_anybody
         shop.buy(name, 2, order=f"{name}-order", nonce=NONCE)
         shop.paid(f"{name}-waits", name, 1)
         shop.paid(f"{name}-many", name, 9)
+        shop.refunded(f"{name}-many", name, amount=100, refund=f"{name}-back")
     before = {table: shop.rows(f"SELECT count(*) FROM blindbox.{table}")[0][0] for table in TABLES}
     export = shop.call("GET", f"members/{CANARY}/export")
     found = orjson.dumps(export.json()).decode()
@@ -96,7 +97,7 @@ def test_an_export_holds_every_row_and_after_an_erasure_no_draw_leads_to_anybody
     assert shop.call("DELETE", f"members/{CANARY}").status_code == 202
     shop.worker.drain()
     after = {table: shop.rows(f"SELECT count(*) FROM blindbox.{table}")[0][0] for table in TABLES}
-    gone = {"buyer", "spending", "declaration", "nonce"}
+    gone = {"buyer", "spending", "declaration", "nonce", "refund"}
     assert {table for table in TABLES if after[table] < before[table]} == gone
     for table in (*TABLES, "draw", "series", "version"):
         texts = [row[0] for row in shop.rows(f"SELECT to_jsonb(t)::text FROM blindbox.{table} t")]

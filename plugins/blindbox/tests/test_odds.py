@@ -13,6 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from threepeat_blindbox.odds import SPAN, Pool, PoolItem, base, choose, draw, effective, numbers, pick
+from threepeat_blindbox.words import percent
 
 SEED = bytes(range(32))
 WEIGHTS = {"cup": 60, "pan": 29, "tin": 10, "owl": 1}
@@ -139,6 +140,22 @@ def test_a_guarantee_comes_with_its_draw_and_not_later():
     always = Pool("replacement", KEPT.items, 1)
     assert {draw(always, left, 0, SEED, f"a|{n}").item for n in range(200)} == {"tin", "owl"}
     assert effective(always, left) == {"cup": 0, "pan": 0, "tin": Fraction(10, 11), "owl": Fraction(1, 11)}
+
+
+@pytest.mark.parametrize(
+    ("rate", "said"),
+    [
+        (Fraction(0), "0%"),
+        (Fraction(1, 10**8), "<0.0001%"),
+        (Fraction(1, 10**6), "0.0001%"),
+        (Fraction(1, 144), "0.6944%"),
+        (1 - Fraction(1, 10**6), "99.9999%"),
+        (1 - Fraction(1, 10**8), ">99.9999%"),
+        (Fraction(1), "100%"),
+    ],
+)
+def test_what_can_come_is_not_published_as_nothing(rate, said):
+    assert percent(rate) == said
 
 
 def test_a_case_is_drawn_to_its_last_piece_exactly():

@@ -6,8 +6,9 @@ import sys
 
 import pytest
 
-from threepeat.sdk import Refused
+from threepeat.sdk import Refused, _
 from threepeat.tenancy.errors import Conflict, Invalid
+from threepeat_blindbox import goods
 from threepeat_blindbox.verifier.verify import WrongError, verify
 
 ITEMS = [{"sku": "cup", "name": "Cup", "weight": 3, "stock": 5}, {"sku": "pan", "name": "Pan", "weight": 1}]
@@ -37,6 +38,8 @@ WRONG = {
     "medicine": ({"items": one(name="感冒药品")}, "values.items.0.name"),
     "a medical device": ({"items": one(category="医疗器械")}, "values.items.0.category"),
     "a live animal": ({"items": one(name="Live animal")}, "values.items.0.name"),
+    "a drug beside other words": ({"items": one(name="Drug盲盒")}, "values.items.0.name"),
+    "wide letters": ({"items": one(category="ｄｒｕｇｓ")}, "values.items.0.category"),
     "fireworks": ({"items": one(category="Fireworks")}, "values.items.0.category"),
     "lost parcels": ({"name": "无法投递快件盲盒"}, "values.name"),
     "NUL": ({"name": "a\0b"}, "values.name"),
@@ -78,6 +81,22 @@ def test_a_store_may_refuse_dear_boxes_and_prizes_have_a_limit(shop):
     shop.save(most_price=None)
     with pytest.raises(Refused, match=r"items: what is drawn may be worth CN¥50,000\.00 at most"):
         shop.series(items=one(value=5_000_001))
+
+
+def test_rules_that_came_later_do_not_keep_paid_boxes_from_being_drawn(shop, monkeypatch):
+    series, later = shop.series(items=ITEMS), shop.draft(items=ITEMS, sku="later")
+    shop.declare()
+    quote = shop.held()
+    monkeypatch.setitem(goods.FORBIDDEN, "cups", (_("cups may not be sold in blind boxes"), ("cup",)))
+    with pytest.raises(Refused, match=r"items\.0\.name: cups may not be sold"):
+        shop.step(later, "publish")
+    with pytest.raises(Invalid):
+        shop.draft(items=ITEMS)
+    shop.paid("o1", quote=quote)
+    assert [one["state"] for one in shop.boxes()] == ["opened"]
+    assert shop.shelf()["box"]["name"] == "Kitchen"
+    shop.step(series, "close")
+    verify(shop.evidence(series))
 
 
 def test_one_series_has_an_sku_at_a_time(shop):

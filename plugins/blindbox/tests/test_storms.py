@@ -1,13 +1,17 @@
 """Many at once on a real server: none oversold, no limit passed, no number missing, nobody waits in a circle."""
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from threepeat.events import collections
 from threepeat.sdk import Refused
+from threepeat.testing.together import together
 from threepeat_blindbox.verifier.verify import verify
 
 THREADS = 32
@@ -23,7 +27,7 @@ def patiently(ask):
     return answer
 
 
-def last_pieces(shop, together):
+def last_pieces(shop):
     """32 members who all saw the last seven boxes."""
     series = shop.series(mode="urn", items=CASE)
     names = [f"m{number}" for number in range(THREADS)]
@@ -36,8 +40,8 @@ def last_pieces(shop, together):
     return series, names, quotes, [one.status_code for one in answers]
 
 
-def test_of_many_who_take_the_last_boxes_as_many_get_one_as_there_are(shop, together):
-    series, names, quotes, codes = last_pieces(shop, together)
+def test_of_many_who_take_the_last_boxes_as_many_get_one_as_there_are(shop):
+    series, names, quotes, codes = last_pieces(shop)
     assert (codes.count(200), codes.count(409)) == (7, THREADS - 7)
     for number, (name, quote) in enumerate(zip(names, quotes, strict=True)):
         shop.paid(f"o{number}", name, quote=quote if codes[number] == 200 else None, wait=False)
@@ -49,20 +53,20 @@ def test_of_many_who_take_the_last_boxes_as_many_get_one_as_there_are(shop, toge
     verify(shop.evidence(series))
 
 
-def test_the_storm_sees_places_that_are_looked_at_first(open_shop, together, platform, monkeypatch):
+def test_the_storm_sees_places_that_are_looked_at_first(open_shop, platform, monkeypatch):
     found = platform.statements["blindbox"]
     right = str(found["place"])
     careless = right.split("AND (room IS NULL", maxsplit=1)[0] + "AND :boxes > 0 RETURNING held"
     assert careless != right
     monkeypatch.setitem(found, "place", text(careless.replace("::", "\\:\\:")))
     shop = open_shop()
-    *_, codes = last_pieces(shop, together)
+    *_, codes = last_pieces(shop)
     assert codes.count(200) > 7
     assert "blindbox.places" in shop.violations()
 
 
 @pytest.mark.parametrize("limit", [{"daily_boxes": 5}, {"daily_money": 5 * 5_900}])
-def test_a_member_with_many_phones_opens_as_many_as_may_be_in_a_day(shop, together, limit):
+def test_a_member_with_many_phones_opens_as_many_as_may_be_in_a_day(shop, limit):
     """Elsewhere the limit was looked at before the transaction: taps at the same time passed it."""
     series = shop.series(**{"daily_boxes": None} | limit)
     shop.declare()
@@ -77,7 +81,7 @@ def test_a_member_with_many_phones_opens_as_many_as_may_be_in_a_day(shop, togeth
         assert shop.ask("GET", "chances").json()["chances"][0]["chances"] == 11
 
 
-def test_one_box_and_one_chance_are_opened_once(shop, together):
+def test_one_box_and_one_chance_are_opened_once(shop):
     series = shop.series(daily_boxes=None)
     shop.paid("o1")
     shop.declare()
@@ -88,6 +92,46 @@ def test_one_box_and_one_chance_are_opened_once(shop, together):
     codes = [one.status_code for one in together(16, lambda _: patiently(lambda: shop.use(series)))]
     assert codes.count(200) == 1
     assert shop.rows("SELECT draws FROM blindbox.series") == [(2,)]
+
+
+def while_it_changes(shop, series, work):
+    """What `work` answers that waits for a change of a series to commit."""
+    tin = {"sku": "tin", "name": "Tin"}
+
+    def change(opened):
+        seen = collections.read(opened, "blindbox", "series", series)
+        given = seen.values.model_dump(mode="json")
+        given["items"].append(tin)
+        collections.update(opened, "blindbox", "series", series, given, revision=seen.revision, by="test")
+        running = threads.submit(work)
+        with shop.platform.database.ops.begin() as ops:
+            while not ops.execute(text("SELECT count(*) FROM pg_locks WHERE NOT granted")).scalar():
+                assert not running.done()
+                time.sleep(0.01)
+        return running
+
+    with ThreadPoolExecutor(1) as threads:
+        return shop.managed(change).result(timeout=60)
+
+
+def test_whoever_waited_for_a_new_version_draws_by_it(shop):
+    """Elsewhere the row was locked together with its version: a new one made the series vanish for who waited."""
+    series = shop.series(items=FIXED)
+    shop.declare()
+    shop.paid("o1")
+    (box,) = shop.boxes()
+    answer = while_it_changes(shop, series, lambda: shop.open(box["id"]))
+    assert answer.json()["type"].endswith(":version-changed"), answer.text
+    assert shop.open(box["id"]).status_code == 200
+
+
+def test_an_order_that_waited_for_a_new_version_has_its_boxes(shop):
+    series = shop.series(items=FIXED)
+    shop.declare()
+    shop.paid("o1", boxes=2, quote=shop.held(boxes=2), wait=False)
+    while_it_changes(shop, series, shop.worker.drain)
+    assert [one["state"] for one in shop.boxes()] == ["waiting"] * 2
+    assert shop.events("refund.requested") == []
 
 
 class Bustle:
@@ -139,7 +183,7 @@ class Bustle:
             self.chance.choice([self.hold, self.hold, self.let_go, self.pay, self.pay, self.waits, self.win])()
 
 
-def test_whatever_happens_at_once_adds_up_and_nobody_waits_in_a_circle(shop, together):
+def test_whatever_happens_at_once_adds_up_and_nobody_waits_in_a_circle(shop):
     """Any fault of the database ends the test."""
     seed = random.randrange(2**32)
     series = shop.series(items=FIXED, daily_boxes=30)

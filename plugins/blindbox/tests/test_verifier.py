@@ -62,6 +62,19 @@ def test_it_runs_alone_on_files(tmp_path):
     wrong = run(CASES[3], [])
     assert wrong.returncode == 1
     assert wrong.stdout.startswith("WRONG: draw 1")
+    theirs = [
+        one | {"body": one["body"].replace('"series":"3"', '"series":"4"')} for one in CASES[0]["receipts"][1:]
+    ]
+    some = run(CASES[0], [CASES[0]["receipts"][0], *theirs])
+    assert some.stdout == "Everything fits: 20 draws, 1 receipts of your own.\n", (
+        "those of other series are not counted"
+    )
+    (tmp_path / "evidence.json").write_text("{")
+    damaged = subprocess.run(
+        [sys.executable, "-I", program, tmp_path / "evidence.json"], capture_output=True, text=True, check=False
+    )
+    assert (damaged.returncode, damaged.stderr) == (1, "")
+    assert damaged.stdout.startswith("WRONG: the file ")
     assert subprocess.run([sys.executable, "-I", program], capture_output=True, check=False).returncode == 2
 
 

@@ -3,9 +3,8 @@
 from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime, time, timedelta
 
-from threepeat.sdk import Granted, Revoked, fact, reward
+from threepeat.sdk import Granted, Revoked, fact, item_number, reward
 from threepeat_blindbox.pools import Ctx
-from threepeat_blindbox.series import number
 
 MOST_AT_ONCE = 100
 """Chances of one grant."""
@@ -13,16 +12,16 @@ MOST_AT_ONCE = 100
 
 def grant(ctx: Ctx, granted: Sequence[Granted]) -> Collection[str]:
     """Give chances; returns the keys of the grants whose series is not on sale."""
-    wanted = sorted({number(one.grant.item) for one in granted})
+    wanted = sorted({item_number(one.grant.item) for one in granted})
     on_sale = {row.id for row in ctx.sql("series_named", ids=wanted)}
-    closed = {one.key for one in granted if number(one.grant.item) not in on_sale}
+    closed = {one.key for one in granted if item_number(one.grant.item) not in on_sale}
     if closed:
         return closed
     ctx.sql(
         "chances_add",
         keys=[one.key for one in granted],
         members=[one.grant.member for one in granted],
-        series=[number(one.grant.item) for one in granted],
+        series=[item_number(one.grant.item) for one in granted],
         amounts=[one.grant.amount for one in granted],
         until=_until(ctx),
     )
@@ -41,7 +40,7 @@ def balance(ctx: Ctx, members: Collection[int]) -> Mapping[int, int]:
 
 def cost(ctx: Ctx, amount: int, item: str) -> int | None:
     """What so many chances cost whoever gives them: as much as so many boxes."""
-    rows = ctx.sql("series_named", ids=[number(item)]) if amount <= MOST_AT_ONCE else ()
+    rows = ctx.sql("series_named", ids=[item_number(item)]) if amount <= MOST_AT_ONCE else ()
     return amount * rows[0].price if rows else None
 
 

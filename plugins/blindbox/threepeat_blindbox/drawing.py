@@ -11,7 +11,7 @@ from threepeat.sdk import Notice
 from threepeat_blindbox import closing, evidence, odds, pools
 from threepeat_blindbox.events import BoxOpened
 from threepeat_blindbox.odds import PoolItem
-from threepeat_blindbox.pools import Ctx, Left, Published, form
+from threepeat_blindbox.pools import Ctx, Published, Standing, form
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,21 +65,27 @@ class Buyer:
 
 @dataclass
 class Course:
-    """A locked series while boxes are drawn from it."""
+    """A locked series while boxes are drawn from it.
+
+    Attributes:
+        row: The series as it was locked.
+        beside: The pool on sale, what is left, and the store's key, as they were read after it.
+    """
 
     ctx: Ctx
     row: Row[Any]
-    left: Left
+    beside: Row[Any]
     drawn: list[Drawn] = field(default_factory=list)
     published: list[Published] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        row = self.row
-        self.pool, self.version, self.hash = evidence.read_pool(row.body), row.version, row.pool
+        row, beside = self.row, self.beside
+        self.pool, self.version, self.hash = evidence.read_pool(beside.body), row.version, row.pool
         self.draws, self.head = row.draws, row.head
+        self.left = dict(beside.remaining)
         self.room = self.pool.room(self.left)
         self._seed = bytes.fromhex(self.ctx.unseal(row.sealed, place="seed"))
-        self._signer = evidence.Signer(self.ctx.unseal(row.signer, place="signer"))
+        self._signer = evidence.Signer(self.ctx.unseal(beside.signer, place="signer"))
 
     def draw(self, box: Waiting, buyer: Buyer) -> bool:
         """Draw for one box; False if its buyer has not seen the odds as they are now, or nothing is left."""
@@ -140,10 +146,9 @@ class Course:
         last = left == 1 and self.pool.mode == "replacement"
         if not last or not any(self.left[one.item] != 0 for one in self.pool.items):
             return
-        row = _Standing(self.row.id, self.row.commitment, self.row.public_key, self.hash)
         made = pools.publish(
             self.ctx,
-            row,
+            Standing(self.row.id, self.row.commitment, self.beside.public_key, self.hash),
             form(self.row),
             {one.item: self.left[one.item] for one in self.pool.items},
             number=self.version + 1,
@@ -155,24 +160,16 @@ class Course:
         self.room = self.pool.room(self.left)
 
 
-@dataclass(frozen=True, slots=True)
-class _Standing:
-    """What a version says of its series."""
-
-    id: int
-    commitment: str
-    public_key: str
-    pool: str
-
-
 def lock(ctx: Ctx, series: Iterable[int]) -> dict[int, Course]:
     """Lock series that are on sale or ending, one after another by id; whoever draws has the members before."""
     ids = sorted(set(series))
     if not ids:
         return {}
     rows = [row for row in ctx.sql("series_lock", ids=ids) if row.state in {"on_sale", "ending"}]
-    left = pools.left_of(ctx.sql("stock_left", series=[row.id for row in rows])) if rows else {}
-    return {row.id: Course(ctx, row, left.get(row.id, {})) for row in rows}
+    if not rows:
+        return {}
+    beside = {row.id: row for row in ctx.sql("series_pools", ids=[row.id for row in rows])}
+    return {row.id: Course(ctx, row, beside[row.id]) for row in rows}
 
 
 def buyers(ctx: Ctx, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Buyer]:

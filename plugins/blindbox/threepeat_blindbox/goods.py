@@ -1,6 +1,7 @@
 """Goods that may not be sold in blind boxes, known by words in their names and categories."""
 
 import re
+import unicodedata
 from collections.abc import Mapping
 
 from threepeat.sdk import Wording, _
@@ -53,15 +54,20 @@ CAREFUL = ("食品", "化妆品", "护肤", "零食", "food", "snack", "snacks",
 
 def against(text: str) -> Wording | None:
     """Why goods of this name or category may not be sold in boxes; None if nothing is known against them."""
-    folded = text.casefold()
+    folded = _folded(text)
     return next((reason for reason, words in FORBIDDEN.values() if any(_in(word, folded) for word in words)), None)
 
 
 def needs_care(text: str) -> bool:
     """Whether the rules ask for safeguards."""
-    folded = text.casefold()
+    folded = _folded(text)
     return any(_in(word, folded) for word in CAREFUL)
 
 
+def _folded(text: str) -> str:
+    """A text in small letters of one width."""
+    return unicodedata.normalize("NFKC", text).casefold()
+
+
 def _in(word: str, folded: str) -> bool:
-    return bool(re.search(rf"\b{word}\b", folded)) if word.isascii() else word in folded
+    return bool(re.search(rf"(?<![a-z]){word}(?![a-z])", folded)) if word.isascii() else word in folded

@@ -103,39 +103,62 @@ def _bought(ctx: Ctx, events: Sequence[OrderPaid]) -> list[Bought]:
     """What of a batch is boxes that were not seen before; an order that its checkout pays back is none."""
     first = {event.order_id: event for event in reversed(events)}
     wanted = {line.sku for event in first.values() for line in event.lines}
-    series = {row.sku: row for row in ctx.sql("sold_as", skus=sorted(wanted))} if wanted else {}
-    mine = [event for event in first.values() if any(line.sku in series for line in event.lines)]
-    mine.sort(key=lambda event: event.position)
+    series = {row.sku: row.id for row in ctx.sql("sold_as", skus=sorted(wanted))} if wanted else {}
+    maybe = [
+        event
+        for event in first.values()
+        if event.reservation_id is not None or any(line.sku in series for line in event.lines)
+    ]
+    held = _held(ctx, maybe)
+    skus = {
+        event.order_id: ({line.sku for line in event.lines} & series.keys()) | held.get(event.order_id, {}).keys()
+        for event in maybe
+    }
+    mine = sorted((event for event in maybe if skus[event.order_id]), key=lambda event: event.position)
     if not mine:
         return []
-    names: dict[str, list[Any]] = {
-        "orders": [event.order_id for event in mine],
-        "members": [event.member for event in mine],
-        "reservations": [event.reservation_id for event in mine],
-    }
-    holds = {(row.for_order, row.series_id): row for row in ctx.sql("holds_of", **names)}
-    seen = {(row.order_id, row.series_id) for row in ctx.sql("boxes_seen", orders=names["orders"])}
+    orders = [event.order_id for event in mine]
+    seen = {(row.order_id, row.sku) for row in ctx.sql("boxes_seen", orders=orders)}
     back = refunds.before(ctx, mine)
     found = []
     for event in mine:
-        for sku in sorted({line.sku for line in event.lines} & series.keys()):
-            row = series[sku]
-            hold = holds.get((event.order_id, row.id))
-            if (event.order_id, row.id) in seen or (hold is not None and hold.refused):
+        for sku in sorted(skus[event.order_id]):
+            hold = held.get(event.order_id, {}).get(sku)
+            if (event.order_id, sku) in seen or (hold is not None and hold.refused):
                 continue
-            found.append(_of(ctx, event, row, hold, back[event.order_id].units(sku, event.total)))
+            sold_in = hold.series_id if hold is not None else series[sku]
+            found.append(_of(ctx, event, sku, sold_in, hold, back[event.order_id].units(sku, event.total)))
     return found
 
 
-def _of(ctx: Ctx, event: OrderPaid, row: Row[Any], hold: Row[Any] | None, back: int | None) -> Bought:
-    lines = [line for line in event.lines if line.sku == row.sku]
+def _held(ctx: Ctx, events: Sequence[OrderPaid]) -> dict[str, dict[str, Row[Any]]]:
+    """What is held for paid orders, by SKU of the series that sold it, whatever is sold under it now."""
+    if not events:
+        return {}
+    rows = ctx.sql(
+        "holds_of",
+        orders=[event.order_id for event in events],
+        members=[event.member for event in events],
+        reservations=[event.reservation_id for event in events],
+    )
+    found: dict[str, dict[str, Row[Any]]] = {}
+    for row in rows:
+        found.setdefault(row.for_order, {})[row.sku] = row
+    return found
+
+
+def _of(ctx: Ctx, event: OrderPaid, sku: str, series: int, hold: Row[Any] | None, back: int | None) -> Bought:
+    """Boxes of one SKU; an order that is reported without any lines bought what is held for it."""
+    lines = [line for line in event.lines if line.sku == sku]
     units, paid_for = sum(line.quantity for line in lines), sum(line.amount for line in lines)
+    if hold is not None and not event.lines:
+        units, paid_for = hold.boxes, min(hold.money, event.total)
     day = hold.day if hold is not None else places.today(ctx, event.occurred_at)
     if units > MOST_BOXES:
-        return Bought(event, row.id, -1, [paid_for], hold, day)
+        return Bought(event, series, -1, [paid_for], hold, day)
     boxes = 0 if back is None else max(units - back, 0)
     shares = spread(paid_for, {str(number): 1 for number in range(units)})
-    return Bought(event, row.id, boxes, list(shares.values())[:boxes], hold, day)
+    return Bought(event, series, boxes, list(shares.values())[:boxes], hold, day)
 
 
 def _limits(ctx: Ctx, orders: Sequence[Bought]) -> dict[tuple[int, int, date], list[int]]:
@@ -207,6 +230,7 @@ def _boxes(ctx: Ctx, taken: Sequence[Bought]) -> list[Waiting]:
         orders=[one.event.order_id for one, _ in each],
         ordinals=[number + 1 for _, number in each],
         money=[one.money[number] for one, number in each],
+        totals=[one.event.total for one, _ in each],
         days=[one.day for one, _ in each],
         pools=[one.hold.pool if one.hold is not None and number < one.held else None for one, number in each],
         nonces=[one.hold.nonce if one.hold is not None else None for one, _ in each],

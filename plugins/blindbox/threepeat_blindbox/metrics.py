@@ -53,7 +53,7 @@ def owed(ctx: Ctx, period: Period) -> Stat:
 
 
 def _again(ctx: Ctx, begin: object, end: object) -> int | None:
-    (row,) = ctx.sql("metric_again", begin=begin, end=end)
+    (row,) = ctx.sql("metric_again", begin=begin, end=end, zone=ctx.tenant.timezone.key)
     return row.again * 10_000 // row.buyers if row.buyers else None
 
 

@@ -206,8 +206,9 @@ class Hold(Base):
 class Box(Base):
     """A box that was paid for or won, opened or not. Its key keeps an order from being drawn for twice.
 
-    `money` is what was paid for it. `pool` is the version that its buyer saw before paying, `nonce` the first that
-    the buyer gave for the order. `returned`: it came back after it was opened; the draw stands.
+    `money` is what was paid for it, `total` what was paid for its order. `pool` is the version that its buyer saw
+    before paying, `nonce` the first that the buyer gave for the order. `returned`: it came back after it was
+    opened; the draw stands.
     """
 
     __tablename__ = "box"
@@ -215,7 +216,7 @@ class Box(Base):
         CheckConstraint("source IN ('order', 'chance')", name="box_source_check"),
         CheckConstraint("state IN ('waiting', 'opened', 'void')", name="box_state_check"),
         CheckConstraint("(state = 'opened') = (draw_no IS NOT NULL)", name="box_draw_check"),
-        CheckConstraint("ordinal > 0 AND money >= 0", name="box_count_check"),
+        CheckConstraint("ordinal > 0 AND money >= 0 AND total >= 0", name="box_count_check"),
         Index("box_once", "tenant_id", "series_id", "order_id", "ordinal", unique=True),
         Index("box_order", "tenant_id", "order_id"),
         Index("box_member", "tenant_id", "member_id", "id"),
@@ -232,6 +233,7 @@ class Box(Base):
     order_id: Mapped[str]
     ordinal: Mapped[int]
     money: Mapped[int]
+    total: Mapped[int] = mapped_column(server_default="0")
     day: Mapped[date]
     pool: Mapped[str | None]
     nonce: Mapped[str | None]
@@ -277,14 +279,15 @@ class Chance(Base):
 
 
 class Claim(Base):
-    """Money that a member is owed for boxes that are not drawn, until the shop answers."""
+    """Money that a member is owed for boxes that are not drawn, until the shop answers; `back` of it has come."""
 
     __tablename__ = "claim"
     __table_args__ = (
         CheckConstraint("state IN ('asked', 'done', 'failed')", name="claim_state_check"),
         CheckConstraint(REASONS, name="claim_reason_check"),
-        CheckConstraint("amount > 0 AND times > 0", name="claim_amount_check"),
-        Index("claim_open", "tenant_id", "order_id", postgresql_where=text("state = 'asked'")),
+        CheckConstraint("amount > 0 AND back BETWEEN 0 AND amount AND times > 0", name="claim_amount_check"),
+        Index("claim_order", "tenant_id", "order_id"),
+        Index("claim_open", "tenant_id", "asked_at", postgresql_where=text("state = 'asked'")),
         Index("claim_member", "tenant_id", "member_id"),
         {"comment": personal("member_id", on_erase=ANONYMISE, keeps=("state", "reason"))},
     )
@@ -294,7 +297,25 @@ class Claim(Base):
     series_id: Mapped[int]
     member_id: Mapped[int]
     amount: Mapped[int]
+    back: Mapped[int] = mapped_column(server_default="0")
     reason: Mapped[str]
     state: Mapped[str] = mapped_column(server_default="asked")
     times: Mapped[int] = mapped_column(server_default="1")
     asked_at: Mapped[datetime]
+
+
+class Refund(Base):
+    """What the shop paid back of an order with boxes: `units` by SKU, empty if it did not say."""
+
+    __tablename__ = "refund"
+    __table_args__ = (
+        CheckConstraint("amount >= 0", name="refund_amount_check"),
+        Index("refund_member", "tenant_id", "member_id"),
+        {"comment": personal("member_id", on_erase=DELETE)},
+    )
+
+    order_id: Mapped[str] = mapped_column(primary_key=True)
+    refund_id: Mapped[str] = mapped_column(primary_key=True)
+    member_id: Mapped[int]
+    amount: Mapped[int]
+    units: Mapped[dict[str, Any]] = mapped_column(server_default="{}")

@@ -1,6 +1,10 @@
 """Places for boxes: what an order holds before it is paid, within the pool and a member's limits for a day."""
 
+from collections.abc import Sequence
 from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import Row
 
 from threepeat.sdk import Hold, Refused, Wording, _, ngettext
 from threepeat_blindbox import closing
@@ -15,6 +19,8 @@ TOO_DEAR = _("a box costs more here than its published price")
 
 def reserve(ctx: Ctx, hold: Hold) -> None:
     """Hold boxes for an order: the limits first, then the places, each by one conditional write.
+
+    What is paid already is held also if the odds have changed: then the boxes wait for their buyer.
 
     Raises:
         Refused: The buyer has not confirmed the age or not seen these odds, has reached a limit, or none is left.
@@ -39,19 +45,33 @@ def reserve(ctx: Ctx, hold: Hold) -> None:
     if money > boxes * int(data["price"]):
         raise Refused(TOO_DEAR, code="price")
     spend(ctx, hold.member, series, boxes, money)
-    take(ctx, series, boxes, str(data["version"]))
+    take(ctx, series, boxes, None if hold.late else str(data["version"]))
 
 
 def confirm(ctx: Ctx, hold: Hold) -> None:
-    """The order was paid. What the order was drawn for without its hold frees the hold."""
+    """The order was paid. One that was drawn for or paid back without its hold frees the hold."""
     rows = ctx.sql("hold_paid", order=hold.order_id, **_place(hold))
-    _freed(ctx, [row.series_id for row in rows if row.state == "released" and row.ending])
+    free(ctx, [row for row in rows if row.state == "released"])
 
 
 def release(ctx: Ctx, hold: Hold) -> None:
     """The order will not be paid: places and limits are free again."""
-    rows = ctx.sql("hold_release", **_place(hold))
-    _freed(ctx, [row.series_id for row in rows if row.ending])
+    free(ctx, ctx.sql("hold_release", **_place(hold)))
+
+
+def free(ctx: Ctx, rows: Sequence[Row[Any]]) -> None:
+    """Let go of places and of what counted toward limits; a series that waited for the last of them is over."""
+    if not rows:
+        return
+    freed = ctx.sql(
+        "places_free",
+        members=[row.member_id for row in rows],
+        series=[row.series_id for row in rows],
+        days=[row.day for row in rows],
+        boxes=[row.boxes for row in rows],
+        money=[row.money for row in rows],
+    )
+    closing.reveal(ctx, [row.id for row in freed if row.ending])
 
 
 def require_declared(ctx: Ctx, member: int) -> None:
@@ -77,28 +97,15 @@ def spend(ctx: Ctx, member: int, series: int, boxes: int, money: int) -> None:
     """
     day = today(ctx, ctx.now)
     if not ctx.sql("spend", member=member, series=series, boxes=boxes, money=money, day=day):
-        raise Refused(limit(ctx, series), code="limit")
+        (row,) = ctx.sql("limits", member=member, series=series, day=day)
+        raise Refused(_limit(ctx, row, boxes), code="limit")
 
 
-def limit(ctx: Ctx, series: int) -> Wording:
-    """What a member may open in a day, in words."""
-    (row,) = ctx.sql("limits", series=series)
-    if row.daily_money is not None:
-        return _(
-            "this is more than you may spend on this series in a day: {most}",
-            most=ctx.tenant.money(row.daily_money),
-        )
-    most = row.daily_boxes or 0
-    return ngettext(
-        "you may open {n} box of this series in a day",
-        "you may open {n} boxes of this series in a day",
-        most,
-        n=most,
-    )
+def take(ctx: Ctx, series: int, boxes: int, version: str | None) -> None:
+    """Take places of a series.
 
-
-def take(ctx: Ctx, series: int, boxes: int, version: str) -> None:
-    """Take places of a series whose odds the buyer saw.
+    Args:
+        version: Of the odds that the buyer saw; None takes places whatever they are.
 
     Raises:
         Refused: The odds have changed, or fewer places are left.
@@ -108,7 +115,8 @@ def take(ctx: Ctx, series: int, boxes: int, version: str) -> None:
     rows = ctx.sql("series_read", id=series)
     if not rows or rows[0].state != "on_sale":
         raise Refused(NOT_ON_SALE, code="not-on-sale")
-    require_seen(version, rows[0].pool)
+    if version is not None:
+        require_seen(version, rows[0].pool)
     raise Refused(SOLD_OUT, code="sold-out")
 
 
@@ -133,10 +141,21 @@ def today(ctx: Ctx, moment: datetime) -> date:
     return moment.astimezone(ctx.tenant.timezone).date()
 
 
+def _limit(ctx: Ctx, row: Row[Any], boxes: int) -> Wording:
+    """The limit that so many boxes more are beyond, in words."""
+    most = row.daily_boxes
+    if most is None or row.boxes + boxes <= most:
+        return _(
+            "this is more than you may spend on this series in a day: {most}",
+            most=ctx.tenant.money(row.daily_money or 0),
+        )
+    return ngettext(
+        "you may open {n} box of this series in a day",
+        "you may open {n} boxes of this series in a day",
+        most,
+        n=most,
+    )
+
+
 def _place(hold: Hold) -> dict[str, object]:
     return {"reservation": hold.reservation, "series": int(hold.data["series"])}
-
-
-def _freed(ctx: Ctx, series: list[int]) -> None:
-    if series:
-        closing.reveal(ctx, series)

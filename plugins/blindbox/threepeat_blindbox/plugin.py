@@ -82,7 +82,7 @@ class Blindbox(Plugin[BlindboxSettings]):
     def reactions(self) -> Iterable[Reaction]:
         """What was paid for is drawn, and what comes back is taken back, whoever it is and also while closing."""
         yield when(OrderPaid, intake.paid, always=True)
-        yield when(OrderRefunded, refunds.refunded, always=True, unread={"lines"})
+        yield when(OrderRefunded, refunds.refunded, always=True)
         yield when(RefundFailed, refunds.failed, always=True)
 
     @hookimpl

@@ -2,18 +2,17 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol
+from typing import Any, Literal
 
 from sqlalchemy import Row
 
 from threepeat.sdk import Context
 from threepeat_blindbox import evidence
-from threepeat_blindbox.form import SeriesForm, pool_item
+from threepeat_blindbox.form import STORED, SeriesForm, pool_item
 from threepeat_blindbox.odds import Pool
 from threepeat_blindbox.settings import BlindboxSettings
 
 Ctx = Context[BlindboxSettings]
-Left = dict[str, int | None]
 Why = Literal["opened", "changed", "sold_out"]
 
 
@@ -30,26 +29,23 @@ class Published:
 
 
 def form(row: Row[Any]) -> SeriesForm:
-    """What was filled in of a series' row."""
-    return SeriesForm.model_validate(row.form)
+    """What was filled in of a series' row, whatever the rules have become."""
+    return SeriesForm.model_validate(row.form, context=STORED)
 
 
-class Standing(Protocol):
+@dataclass(frozen=True, slots=True)
+class Standing:
     """What a version says of its series; `pool` is the hash of the version before."""
 
-    @property
-    def id(self) -> int: ...  # noqa: D102
-    @property
-    def commitment(self) -> str: ...  # noqa: D102
-    @property
-    def public_key(self) -> str: ...  # noqa: D102
-    @property
-    def pool(self) -> str: ...  # noqa: D102
+    id: int
+    commitment: str
+    public_key: str
+    pool: str
 
 
 def publish(
     ctx: Ctx,
-    row: Standing,
+    standing: Standing,
     given: SeriesForm,
     left: Mapping[str, int | None],
     *,
@@ -60,7 +56,6 @@ def publish(
     """Write down what is drawn from now on; whatever is sold out is not in it.
 
     Args:
-        row: The series, with `id`, `commitment`, `public_key` and `pool`, the version before.
         left: What is left by item; an item that is not named is left out.
         number: The version's.
         after: The last draw before it.
@@ -70,13 +65,13 @@ def publish(
     facts = {
         "format": evidence.POOL,
         "store": str(ctx.tenant.id),
-        "series": str(row.id),
+        "series": str(standing.id),
         "version": number,
         "why": why,
         "after": after,
-        "commitment": row.commitment,
-        "key": row.public_key,
-        "previous": row.pool,
+        "commitment": standing.commitment,
+        "key": standing.public_key,
+        "previous": standing.pool,
         "mode": given.mode,
         "pity": given.pity or 0,
         "sku": given.sku,
@@ -96,7 +91,7 @@ def publish(
         ],
     }
     body = evidence.written(facts)
-    return Published(row.id, number, body, evidence.hashed(body), pool, why)
+    return Published(standing.id, number, body, evidence.hashed(body), pool, why)
 
 
 def keep(ctx: Ctx, made: Sequence[Published]) -> None:
@@ -110,11 +105,3 @@ def keep(ctx: Ctx, made: Sequence[Published]) -> None:
             hashes=[one.hash for one in made],
             whys=[one.why for one in made],
         )
-
-
-def left_of(rows: Sequence[Row[Any]]) -> dict[int, Left]:
-    """What is left by series and item; None is any number."""
-    found: dict[int, Left] = {}
-    for row in rows:
-        found.setdefault(row.series_id, {})[row.item] = None if row.put is None else row.put - row.taken
-    return found

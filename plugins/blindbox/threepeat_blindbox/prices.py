@@ -8,11 +8,14 @@ from pydantic import BaseModel, Field
 from sqlalchemy import Row
 
 from threepeat.sdk import Asked, Declined, PriceRule, Reduction, Stage, Wording, _, price_rule
+from threepeat.sdk.pricing import MAX_REDUCTIONS
 from threepeat_blindbox import places
 from threepeat_blindbox.pools import Ctx
 
 NONCE = re.compile(r"[0-9a-f]{32,64}")
 VERSION = re.compile(r"[0-9a-f]{64}")
+MOST_SERIES = MAX_REDUCTIONS // 2
+"""Of one basket, each held and perhaps declined; boxes of others wait for their buyer when they are paid."""
 UNSEEN = _("Read the odds first: a basket with blind boxes names the version that was shown")
 
 
@@ -37,11 +40,12 @@ def quote(ctx: Ctx, asked: Asked) -> Iterator[Reduction | Declined]:
     """What of a basket is boxes; whatever is against it is said here, and refused when it is reserved."""
     rows = {row.sku: row for row in ctx.sql("on_sale_as", skus=sorted({line.sku for line in asked.basket.lines}))}
     given = asked.choice if isinstance(asked.choice, dict) else {}
-    for sku, row in sorted(rows.items()):
+    declared = bool(rows) and asked.member is not None and places.declared(ctx, asked.member)
+    for sku, row in sorted(rows.items())[:MOST_SERIES]:
         lines = [line for line in asked.basket.lines if line.sku == sku]
         boxes, money = sum(line.quantity for line in lines), sum(line.amount for line in lines)
         chosen = _chosen(given, row)
-        against = _against(ctx, asked, row, boxes, money, chosen)
+        against = _against(asked, row, boxes, money, chosen, declared=declared)
         if against is not None:
             yield Declined(row.name, against, key=f"{row.id}-why")
         yield Reduction(
@@ -81,12 +85,12 @@ def _chosen(given: dict[Any, Any], row: Row[Any]) -> dict[str, str | None]:
 
 
 def _against(
-    ctx: Ctx, asked: Asked, row: Row[Any], boxes: int, money: int, chosen: dict[str, str | None]
+    asked: Asked, row: Row[Any], boxes: int, money: int, chosen: dict[str, str | None], *, declared: bool
 ) -> Wording | None:
     """Why it could not be reserved now."""
     if asked.member is None:
         return places.NOBODY
-    if not places.declared(ctx, asked.member):
+    if not declared:
         return places.UNDECLARED
     if chosen["version"] != row.pool:
         return UNSEEN

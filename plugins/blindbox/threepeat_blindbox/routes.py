@@ -5,23 +5,21 @@ from typing import Annotated
 
 from fastapi import Query
 
-from threepeat.sdk import Refused, _
-from threepeat_blindbox import closing, opening, places, pools, views
+from threepeat.sdk import NEWEST, Refused, _, item_number
+from threepeat_blindbox import closing, opening, places, views
 from threepeat_blindbox.pools import Ctx
-from threepeat_blindbox.series import MAX_ID, number
 
 PAGE = 50
 
-Before = Annotated[int, Query(ge=1, le=MAX_ID, description="The `next` of the page before.")]
-After = Annotated[int, Query(ge=0, le=MAX_ID, description="The `next` of the page before.")]
+Before = Annotated[int, Query(ge=1, le=NEWEST, description="The `next` of the page before.")]
+After = Annotated[int, Query(ge=0, le=NEWEST, description="The `next` of the page before.")]
 
 
 def shelf(ctx: Ctx) -> views.Shelf:
     """The series on sale with the odds as they are now, and what has to be confirmed first."""
     rows = ctx.sql("shelf", member=ctx.member, day=places.today(ctx, ctx.now))
-    left = pools.left_of(ctx.sql("stock_left", series=[row.id for row in rows])) if rows else {}
     return views.Shelf(
-        series=[views.series(row, left[row.id]) for row in rows],
+        series=[views.series(row) for row in rows],
         age=views.age(ctx, confirmed=places.declared(ctx, ctx.member)),
     )
 
@@ -40,7 +38,7 @@ def give_nonce(ctx: Ctx, given: views.GiveNonce) -> views.NonceView:
     return views.NonceView(nonce=rows[0].nonce)
 
 
-def boxes(ctx: Ctx, before: Before = MAX_ID) -> views.Boxes:
+def boxes(ctx: Ctx, before: Before = NEWEST) -> views.Boxes:
     """The member's boxes, the newest first, the opened ones with their receipts."""
     rows = opening.mine(ctx, ctx.member, before=before, most=PAGE + 1)
     shown = [views.box(row) for row in rows[:PAGE]]
@@ -76,7 +74,7 @@ def use_chance(ctx: Ctx, wanted: views.Use) -> views.BoxView:
 
 def evidence(ctx: Ctx, series: str, after: After = 0) -> views.Evidence:
     """What anybody needs to draw a closed series again; it holds nothing about people."""
-    found = closing.document(ctx, number(series), after=after, most=closing.PAGE)
+    found = closing.document(ctx, item_number(series), after=after, most=closing.PAGE)
     last = after + len(found["receipts"])
     more = last if len(found["receipts"]) == closing.PAGE and last < found["draws"] else None
     return views.Evidence(**found, next=more)

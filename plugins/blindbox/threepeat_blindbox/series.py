@@ -7,12 +7,11 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Row
 
-from threepeat.sdk import Item, Query, Refused, _, action, collection, download
+from threepeat.sdk import Item, Query, Refused, _, action, collection, download, item_number
 from threepeat_blindbox import closing, evidence, pools, words
 from threepeat_blindbox.form import SeriesForm
 from threepeat_blindbox.pools import Ctx, form
 
-MAX_ID = 2**63 - 1
 STANDS = _(
     "The series is on sale: price, drawing, guarantee and limits stand. Change the name, add items, or raise their"
     " number; for anything else make a new series."
@@ -21,14 +20,13 @@ STANDS = _(
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[SeriesForm]]:
     """Series, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("series_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("series_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[SeriesForm] | None:
     """One series, with what became of its boxes."""
-    rows = ctx.sql("series_read", id=number(item))
+    rows = ctx.sql("series_read", id=item_number(item))
     if not rows:
         return None
     row = rows[0]
@@ -52,12 +50,12 @@ def update(ctx: Ctx, item: str, revision: int, given: SeriesForm) -> bool:
     Raises:
         Refused: Something was changed that stands.
     """
-    rows = ctx.sql("series_read", id=number(item))
+    rows = ctx.sql("series_read", id=item_number(item))
     if not rows:
         return False
     if rows[0].state == "draft":
-        return bool(ctx.sql("series_save", id=number(item), revision=revision, **_columns(given)))
-    return _add_to(ctx, number(item), revision, given)
+        return bool(ctx.sql("series_save", id=item_number(item), revision=revision, **_columns(given)))
+    return _add_to(ctx, item_number(item), revision, given)
 
 
 def put_on_sale(ctx: Ctx, item: str, revision: int) -> bool:
@@ -66,7 +64,7 @@ def put_on_sale(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: The rules are against it, or another series is sold under the same SKU.
     """
-    rows = ctx.sql("series_read", id=number(item))
+    rows = ctx.sql("series_read", id=item_number(item))
     if not rows:
         return False
     given = _checked(ctx, rows[0])
@@ -74,40 +72,34 @@ def put_on_sale(ctx: Ctx, item: str, revision: int) -> bool:
     if ctx.sql("series_sold_as", sku=given.sku):
         raise Refused(_("another series on sale has the SKU {sku}", sku=given.sku), code="sku-taken")
     seed = evidence.new_secret()
+    standing = pools.Standing(rows[0].id, evidence.commitment(bytes.fromhex(seed)), signer, pool="")
     opened = ctx.sql(
         "series_open",
-        id=rows[0].id,
+        id=standing.id,
         revision=revision,
-        commitment=evidence.commitment(bytes.fromhex(seed)),
+        commitment=standing.commitment,
         sealed=ctx.seal(seed, place="seed"),
-        public_key=signer,
     )
     if not opened:
         return False
     left = {one.sku: one.stock for one in given.items}
-    made = pools.publish(ctx, opened[0], given, left, number=1, after=0, why="opened")
+    made = pools.publish(ctx, standing, given, left, number=1, after=0, why="opened")
     pools.keep(ctx, [made])
-    ctx.sql("stock_put", series=rows[0].id, items=list(left), puts=list(left.values()))
+    ctx.sql("stock_put", series=standing.id, items=list(left), puts=list(left.values()))
     _show(ctx, made, left)
     return True
 
 
 def close(ctx: Ctx, item: str, revision: int) -> bool:
     """Sell no more; once nothing is held or waits, reveal the seed."""
-    ended = ctx.sql("series_end", id=number(item), revision=revision)
+    ended = ctx.sql("series_end", id=item_number(item), revision=revision)
     closing.reveal(ctx, [row.id for row in ended])
     return bool(ended)
 
 
 def file(ctx: Ctx, item: str) -> Mapping[str, Any]:
     """The evidence of a closed series."""
-    return closing.document(ctx, number(item))
-
-
-def number(item: str) -> int:
-    """A series' number; 0, which none has, for what is no number."""
-    found = int(item) if item.isascii() and item.isdigit() and len(item) <= len(str(MAX_ID)) else 0
-    return found if found <= MAX_ID and str(found) == item else 0
+    return closing.document(ctx, item_number(item))
 
 
 SERIES = collection(
@@ -153,7 +145,7 @@ def _checked(ctx: Ctx, row: Row[Any]) -> SeriesForm:
         Refused: They are against it; the sentence names the field.
     """
     try:
-        given = form(row)
+        given = SeriesForm.model_validate(row.form)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(map(str, first["loc"]))
@@ -206,17 +198,18 @@ def _add_to(ctx: Ctx, series: int, revision: int, given: SeriesForm) -> bool:
                 code="terms-stand",
             )
     ctx.sql("stock_put", series=series, items=list(known), puts=[one.stock for one in given.items])
-    left = pools.left_of(ctx.sql("stock_left", series=[series]))[series]
-    made = None
     if _pool_facts(given) != _pool_facts(before):
-        made = pools.publish(ctx, row, given, left, number=row.version + 1, after=row.draws, why="changed")
+        (beside,) = ctx.sql("series_pools", ids=[series])
+        left = dict(beside.remaining)
+        standing = pools.Standing(series, row.commitment, beside.public_key, row.pool)
+        made = pools.publish(ctx, standing, given, left, number=row.version + 1, after=row.draws, why="changed")
         pools.keep(ctx, [made])
         _show(ctx, made, left)
     ctx.sql("series_renew", id=series, name=given.name, form=given.model_dump_json())
     return True
 
 
-def _show(ctx: Ctx, made: pools.Published, left: pools.Left) -> None:
+def _show(ctx: Ctx, made: pools.Published, left: Mapping[str, int | None]) -> None:
     """Put a version on sale."""
     room = made.pool.room(left)
     ctx.sql("series_show", id=made.series, version=made.number, pool=made.hash, room=room)

@@ -11,14 +11,15 @@ from sqlalchemy import Row
 from threepeat.sdk import _, shown
 from threepeat_blindbox import evidence, words
 from threepeat_blindbox.odds import base, effective
-from threepeat_blindbox.pools import Ctx, Left, form
+from threepeat_blindbox.pools import Ctx, form
 from threepeat_blindbox.settings import AGE_TEXT
 
 Nonce = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{32,64}$")]
 Version = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 Words = Mapping[str, str]
 
-NONCE = "32 to 64 hexadecimal digits that the member's phone chose at random; the first for an order counts."
+NONCE = _("32 to 64 hexadecimal digits that the member's phone chose at random; the first for an order counts.")
+PROGRAMS: dict[str, Any] = {"json_schema_extra": shown(programs=True)}
 STATES = {"waiting": _("To open"), "opened": _("Opened"), "void": _("Given up")}
 
 
@@ -28,8 +29,8 @@ class Rate(BaseModel):
     A rate with a guarantee may need very long numbers: then the exact ones are empty.
     """
 
-    numerator: str = Field(description="A whole number; empty if it has more than 40 digits.")
-    denominator: str = Field(description="A whole number; empty if it has more than 40 digits.")
+    numerator: str = Field(description="A whole number; empty if it has more than 40 digits.", **PROGRAMS)
+    denominator: str = Field(description="A whole number; empty if it has more than 40 digits.", **PROGRAMS)
     percent: str = Field(title=_("Odds"), description="Rounded, such as `0.6944%`.")
 
 
@@ -58,7 +59,7 @@ class SeriesView(BaseModel):
     commitment: str = Field(
         title=_("Committed to"), description="SHA-256 of the seed, which is revealed at the end."
     )
-    key: str = Field(description="The store's Ed25519 key for receipts.")
+    key: str = Field(description="The store's Ed25519 key for receipts.", **PROGRAMS)
     odds: list[Odds] = Field(title=_("What boxes hold"))
     left: int | None = Field(title=_("Left"), description="Boxes that can still be had; null is any number.")
     guaranteed_with: int | None = Field(title=_("Guaranteed at the latest with draw"))
@@ -143,12 +144,10 @@ class Use(BaseModel):
 class Receipt(BaseModel):
     """What a buyer keeps. With the evidence of the closed series it proves the draw."""
 
-    body: str = Field(title=_("Receipt"), description="Word for word as it is signed.")
+    body: str = Field(description="Word for word as it is signed.")
     signature: str = Field(description="Ed25519, by the store's key.")
-    nonce: str = Field(
-        title=_("Random number"), description="Only the buyer has it: it binds the receipt to the order."
-    )
-    order_id: str = Field(title=_("Order"))
+    nonce: str = Field(description="Only the buyer has it: it binds the receipt to the order.")
+    order_id: str
 
 
 class BoxView(BaseModel):
@@ -165,10 +164,12 @@ class BoxView(BaseModel):
     hidden: bool | None = Field(title=_("Hidden item"))
     guide: str = Field(title=_("Pairing guide"))
     draw_no: int | None = Field(title=_("Draw"))
-    missed: list[int] | None = Field(description="Draws in a row without a guaranteed item, before and after.")
-    receipt: Receipt | None = Field(title=_("Receipt"))
-    paid_at: datetime
-    opened_at: datetime | None
+    missed: list[int] | None = Field(
+        description="Draws in a row without a guaranteed item, before and after.", **PROGRAMS
+    )
+    receipt: Receipt | None = Field(description="Kept by whoever wants to verify the draw.", **PROGRAMS)
+    paid_at: datetime = Field(title=_("Paid at"))
+    opened_at: datetime | None = Field(title=_("Opened at"))
 
 
 class Boxes(BaseModel):
@@ -184,7 +185,7 @@ class ChanceView(BaseModel):
     series: str = Field(title=_("Series"))
     name: str = Field(title=_("Name"))
     chances: int = Field(title=_("Chances"))
-    first_ends: datetime
+    first_ends: datetime = Field(title=_("The first ends at"))
 
 
 class Chances(BaseModel):
@@ -196,30 +197,30 @@ class Chances(BaseModel):
 class Evidence(BaseModel):
     """What anybody needs to draw a closed series again."""
 
-    format: str
-    store: str
-    series: str
-    name: str
-    key: str
-    commitment: str
+    format: str = Field(**PROGRAMS)
+    store: str = Field(**PROGRAMS)
+    series: str = Field(**PROGRAMS)
+    name: str = Field(title=_("Name"))
+    key: str = Field(**PROGRAMS)
+    commitment: str = Field(title=_("Committed to"))
     seed: str = Field(title=_("Seed"))
     draws: int = Field(title=_("Opened"))
-    head: str
-    versions: list[str]
-    receipts: list[dict[str, str]]
+    head: str = Field(**PROGRAMS)
+    versions: list[str] = Field(**PROGRAMS)
+    receipts: list[dict[str, str]] = Field(**PROGRAMS)
     next: int | None = Field(description="Pass it as `after` for further receipts; null at the end.")
 
 
 class Verifier(BaseModel):
     """The verifiers, to be kept as files."""
 
-    page: str = Field(description="One page for a browser, which needs no network.")
-    python: str = Field(description="One file for Python 3.9 or newer, which needs nothing else.")
+    page: str = Field(description="One page for a browser, which needs no network.", **PROGRAMS)
+    python: str = Field(description="One file for Python 3.9 or newer, which needs nothing else.", **PROGRAMS)
 
 
-def series(row: Row[Any], left: Left) -> SeriesView:
+def series(row: Row[Any]) -> SeriesView:
     """A series with the odds of the pool that draws now."""
-    given, pool = form(row), evidence.read_pool(row.body)
+    given, pool, left = form(row), evidence.read_pool(row.body), dict(row.remaining)
     names = {one.sku: one for one in given.items}
     plain, real = base(pool, left), effective(pool, left)
     return SeriesView(
@@ -272,8 +273,6 @@ def age(ctx: Ctx, *, confirmed: bool) -> Age:
 
 def box(row: Row[Any]) -> BoxView:
     """A box of the member who asks."""
-    items = {one.sku: one for one in form(row).items}
-    item = items.get(row.item or "")
     drawn = row.draw_no is not None
     return BoxView(
         id=str(row.id),
@@ -283,9 +282,9 @@ def box(row: Row[Any]) -> BoxView:
         returned=row.returned,
         version=row.version,
         item=row.item,
-        item_name=item.name if item is not None else None,
+        item_name=row.item_name,
         hidden=row.hidden,
-        guide=item.guide if item is not None else "",
+        guide=row.guide or "",
         draw_no=row.draw_no,
         missed=[row.misses_before, row.misses_after] if drawn else None,
         receipt=Receipt(body=row.body, signature=row.signature, nonce=row.nonce, order_id=row.order_id)

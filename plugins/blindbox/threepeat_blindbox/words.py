@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from threepeat_blindbox.form import SeriesForm
 
 MOST_SHOWN = 12
+LEAST_PERCENT = Fraction(1, 10**6)
+"""What four digits behind the point can say."""
 NORMAL_PRICE = 200
 """In whole yuan: what one box normally costs at most by the guideline of 2022."""
 TOP_PRIZE = 50_000
@@ -22,7 +24,11 @@ TOP_PRIZE = 50_000
 
 
 def percent(rate: Fraction) -> str:
-    """A rate as people read it: the same in every language."""
+    """A rate as people read it, the same in every language; what can come is never 0, what need not never 100."""
+    if 0 < rate < LEAST_PERCENT:
+        return "<0.0001%"
+    if 1 - LEAST_PERCENT < rate < 1:
+        return ">99.9999%"
     exact = Decimal(rate.numerator) / Decimal(rate.denominator)
     return format_percent(exact, format="0.####%", locale="en")
 

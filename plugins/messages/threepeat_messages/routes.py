@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from fastapi import Query
 from pydantic import BaseModel, ConfigDict, Field
@@ -15,6 +15,9 @@ PURPOSES = {"service": _("Service notice"), "marketing": _("Marketing")}
 MessageId = Annotated[int, Field(ge=1, le=NEWEST, strict=True)]
 
 
+PROGRAMS: dict[str, Any] = {"json_schema_extra": shown(programs=True)}
+
+
 class MessageView(BaseModel):
     """A message. Its texts are plain text, never markup: what a variable stands for may come from anybody."""
 
@@ -22,8 +25,8 @@ class MessageView(BaseModel):
     title: Mapping[str, str] = Field(title=_("About"), description="By language, `en` and `zh`.")
     text: Mapping[str, str] = Field(title=_("Message"), description="By language, `en` and `zh`.")
     purpose: Literal["service", "marketing"] = Field(title=_("Purpose"), json_schema_extra=shown(choices=PURPOSES))
-    sender: str = Field(title=_("Sent for"), description="The plugin that it is from, such as `points`.")
-    kind: str = Field(title=_("Kind"), description="Which of the plugin's messages it is.")
+    sender: str = Field(description="The plugin that it is from, such as `points`.", **PROGRAMS)
+    kind: str = Field(description="Which of the plugin's messages it is.", **PROGRAMS)
     sent_at: datetime = Field(title=_("When"))
     read: bool = Field(title=_("Read"))
 

@@ -6,11 +6,9 @@ from pathlib import Path
 import httpx2
 import pytest
 
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
-from threepeat.tenancy.keyring import new_line
-from threepeat.testing.fixtures import serving
+from threepeat.testing.fixtures import NO_LIMITS, serving
 from threepeat_webhooks.addresses import LOOPBACK
 from threepeat_webhooks.plugin import plugin as webhooks
 
@@ -20,8 +18,6 @@ try:
 finally:
     sys.path.pop(0)
 
-NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
-
 
 @pytest.fixture(autouse=True)
 def loopback(monkeypatch):
@@ -29,19 +25,23 @@ def loopback(monkeypatch):
     monkeypatch.setenv(LOOPBACK, "1")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def registry():
     return Registry.load((plugin.manifest.id, plugin) for plugin in (webhooks, Maker()))
 
 
-@pytest.fixture(scope="module")
-def platform(cluster, tmp_path_factory, registry):
-    """One platform for a file; every test makes stores of its own."""
-    with cluster.database() as name:
-        config = cluster.config(name, tmp_path_factory.mktemp("data")).model_copy(update={"pool_size": 34})
-        opened = Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True)
+@pytest.fixture(scope="session")
+def opened_once(cluster, tmp_path_factory, registry):
+    """One platform for all files; every test makes stores of its own."""
+    with cluster.platform(tmp_path_factory.mktemp("data"), registry=registry, pool_size=34) as opened:
         yield opened
-        opened.database.dispose()
+
+
+@pytest.fixture(scope="module")
+def platform(opened_once):
+    """The platform; between files it holds no connections."""
+    yield opened_once
+    opened_once.database.dispose()
 
 
 @pytest.fixture

@@ -342,6 +342,33 @@ def test_a_resolver_that_never_answers_holds_nobody():
     assert pinned(shop, within=timedelta(seconds=5), lookup=lambda *_: ["8.8.8.8"]) == ["8.8.8.8"]
 
 
+def test_a_name_is_not_looked_for_below_the_servers_own_domains(monkeypatch):
+    asked = []
+    resolve = socket.getaddrinfo
+
+    def note(host, *given, **named):
+        asked.append(host)
+        return resolve("8.8.8.8" if host.startswith("shop") else host, *given, **named)
+
+    monkeypatch.setattr(socket, "getaddrinfo", note)
+    for url in ("https://shop.com/", "http://127.0.0.1:1/", "http://localhost:1/"):
+        assert pinned(target(url, loopback=True), within=timedelta(seconds=5))
+    assert asked == ["shop.com.", "127.0.0.1", "localhost"]
+
+
+def test_a_lookup_that_cannot_begin_keeps_no_place(monkeypatch):
+    def refuse(_thread):
+        raise RuntimeError("can't start new thread")
+
+    shop = target("https://shop.com/")
+    with monkeypatch.context() as patched:
+        patched.setattr(threading.Thread, "start", refuse)
+        for _ in range(33):
+            with pytest.raises(RuntimeError, match="new thread"):
+                pinned(shop, within=timedelta(seconds=0.01), lookup=lambda *_: ["8.8.8.8"])
+    assert pinned(shop, within=timedelta(seconds=5), lookup=lambda *_: ["8.8.8.8"]) == ["8.8.8.8"]
+
+
 def test_no_proxy_of_the_environment_is_asked(sink, monkeypatch):
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.setenv(name, f"http://127.0.0.1:{sink.port}")

@@ -1,9 +1,12 @@
 """What is sent again, and what becomes of it when an endpoint or the service is off."""
 
+import threading
+import time
 from datetime import UTC, datetime
 
 import pytest
 from hooks_kit import DAY, HOUR, START
+from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.sdk.errors import Refused
@@ -82,6 +85,55 @@ def test_a_resend_names_the_field_that_is_wrong(shop, receiver):
         with pytest.raises(Invalid, match="Choose an endpoint that is on") as error:
             shop.make("resends", endpoint=wrong, since=START.isoformat())
         assert error.value.field == "values.endpoint"
+
+
+def test_one_thing_at_a_time_is_sent_again(shop, receiver):
+    """Elsewhere any number of them shared one turn, until it took too long and its worker was ended."""
+    endpoint, _ = shop.endpoint(receiver.url)
+    other, _ = shop.endpoint(receiver.url)
+    since = START.isoformat()
+    shop.make("resends", endpoint=endpoint, since=since)
+    with pytest.raises(Invalid, match="wait until that is queued") as error:
+        shop.make("resends", endpoint=endpoint, since=since, which="all")
+    assert error.value.field == "values.endpoint"
+    shop.make("resends", endpoint=other, since=since)
+    shop.work()
+    shop.make("resends", endpoint=endpoint, since=since)
+    shop.work()
+    assert [one.state for one in shop.items("resends")] == ["done"] * 3
+
+
+def test_what_is_sent_again_is_locked_in_the_order_of_those_who_stop_it(shop, receiver, monkeypatch):
+    """Elsewhere one went by the events and the other by the deliveries, and they waited for each other."""
+    for place in ("first", "second"):
+        shop.send("visit.made", place=place)
+    endpoint, _ = shop.endpoint(receiver.url)
+    monkeypatch.setattr("threepeat_webhooks.resends.PART", 1)
+    shop.make("resends", endpoint=endpoint, since=START.isoformat())
+    shop.work()
+    older, newer = shop.rows("SELECT id, position FROM webhooks.delivery ORDER BY id")
+    assert older[1] > newer[1]
+    monkeypatch.setattr("threepeat_webhooks.resends.PART", 1000)
+    shop.make("resends", endpoint=endpoint, since=START.isoformat(), which="all")
+    take = text("SELECT FROM webhooks.delivery WHERE tenant_id = :tenant AND id = :id FOR UPDATE NOWAIT")
+    thread = threading.Thread(target=shop.work)
+    with shop.platform.database.tenant(shop.tenant.id) as scope:
+        scope.run(take, id=older[0])
+        thread.start()
+        await_waiting(shop)
+        scope.run(take, id=newer[0])
+    thread.join(10)
+    assert len(receiver.got) == 4
+
+
+def await_waiting(shop):
+    """Return once somebody waits for a lock."""
+    waiting = text("SELECT 1 FROM pg_locks WHERE NOT granted")
+    until = time.monotonic() + 10
+    with shop.platform.database.ops.connect() as ops:
+        while ops.execute(waiting).first() is None:
+            assert time.monotonic() < until, "nobody waits"
+            time.sleep(0.01)
 
 
 def test_an_endpoint_switched_off_while_it_is_called_stays_off(shop, receiver):

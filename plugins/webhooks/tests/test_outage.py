@@ -1,8 +1,13 @@
 """A receiver that was down for days gets everything once, and verifies all of it while secrets change."""
 
+import functools
 import random
+import threading
+from datetime import timedelta
 
 from hooks_kit import DAY, HOUR, Receiver
+
+from threepeat_webhooks import delivering
 
 
 def test_down_for_days_each_arrives_once_and_in_both_signatures_during_a_rotation(shop, receiver):
@@ -69,6 +74,51 @@ def test_one_endpoint_that_is_down_keeps_nothing_from_another(shop, receiver):
     shop.work()
     assert len(receiver.got) == 12
     assert sorted(shop.states()) == ["delivered"] * 12 + ["queued"] * 12
+
+
+def test_an_endpoint_that_keeps_us_waiting_rests_and_keeps_nothing_from_another(shop, receiver, monkeypatch):
+    """Elsewhere one endpoint that swallowed connections took all places; the others' events came hours late."""
+    monkeypatch.setattr(delivering, "post", functools.partial(delivering.post, seconds=0.2))
+    monkeypatch.setattr(delivering, "SLOW", 200)
+    # Five seconds may pass while a test runs.
+    monkeypatch.setattr(delivering, "PAUSES", (timedelta(minutes=1), *delivering.PAUSES[1:]))
+    hole, tried, over = Receiver(), [], threading.Event()
+
+    def swallow(webhook_id):
+        tried.append(webhook_id)
+        over.wait(5)
+        return 500
+
+    def came():
+        query = "SELECT failure, attempts FROM webhooks.delivery WHERE endpoint_id = :id ORDER BY id"
+        return shop.rows(query, id=int(endpoint))
+
+    hole.answer = swallow
+    endpoint, _ = shop.endpoint(hole.url, "visit.made", "webhooks.tested")
+    shop.send("visit.made")
+    shop.wait(minutes=4)
+    assert came() == [("timeout", 2)], "at the first failure it does not rest yet"
+    assert "Nothing is tried until" in shop.item(endpoint).figures
+    shop.endpoint(receiver.url, "visit.made")
+    for number in range(12):
+        shop.send("visit.made", f"m{number}", work=False)
+    shop.work()
+    assert len(receiver.got) == 12
+    assert came() == [("timeout", 2)] + [("resting", 1)] * 12
+    (told,) = {one.figures["Last answer"] for one in shop.items(state="queued", limit=12)}
+    assert told == "Not tried: its endpoint keeps us waiting"
+    shop.step(endpoint, "test")
+    shop.work()
+    assert came()[-1] == ("timeout", 1), "whoever asks for an attempt gets one"
+    assert "Nothing is tried until" in shop.item(endpoint).figures
+    over.set()
+    hole.answer = 204
+    shop.wait(minutes=20)
+    assert len(set(tried)) <= 2, "nothing of what was not tried came there"
+    assert set(shop.states()) == {"delivered"}
+    assert len(set(hole.ids)) == len(hole.ids) == 14
+    assert not {"Nothing is tried until", "Failing since"} & set(shop.item(endpoint).figures)
+    hole.close()
 
 
 def test_an_endpoint_that_fails_at_random_gets_each_once_in_the_end(shop, receiver):

@@ -85,7 +85,7 @@ SLOW = {
 
 @pytest.mark.parametrize("name", SLOW)
 def test_who_never_comes_to_the_point_is_left_in_time(name):
-    found = attempt(SLOW[name], seconds=0.5)
+    found = attempt(SLOW[name], seconds=0.2)
     assert found.status is None
     assert found.failure in {"timeout", "answer"}
 
@@ -104,6 +104,40 @@ def test_an_answer_without_end_is_read_up_to_a_limit():
     # A slow body after a good status is a success all the same: it has said so.
     slow = attempt(lambda stream, over: (stream.sendall(OK + b"\r\n"), over.wait(10)), seconds=0.3)
     assert (slow.status, slow.failure) == (200, "")
+
+
+def test_what_goes_along_with_an_answer_counts_too():
+    """Elsewhere only what it says was counted, and not what stands between its pieces."""
+    sent = []
+
+    def chatter(stream, over):
+        stream.sendall(OK + b"transfer-encoding: chunked\r\n\r\n")
+        while not over.is_set():
+            sent.append(stream.send(b"1;" + b"x" * 60_000 + b"\r\nb\r\n"))
+
+    found = attempt(chatter, seconds=3)
+    assert (found.status, found.failure) == (200, "")
+    assert sum(sent) < 16 * 1024 * 1024
+
+
+def test_who_takes_an_event_drop_by_drop_is_left_in_time():
+    """Elsewhere each drop gave the time anew, until the process was ended together with everybody's attempts."""
+    over = threading.Event()
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def sip():
+            with listening.accept()[0] as stream:
+                while not over.wait(0.01) and stream.recv(65_536):
+                    pass
+
+        thread = threading.Thread(target=sip)
+        thread.start()
+        began = time.monotonic()
+        found = post(f"http://127.0.0.1:{listening.getsockname()[1]}/", b"x" * 50_000_000, {}, seconds=0.5)
+        assert time.monotonic() - began < 1.5
+        assert (found.status, found.failure) == (None, "timeout")
+        over.set()
+        thread.join(5)
 
 
 def test_a_packed_answer_is_not_unpacked():

@@ -1,5 +1,6 @@
 """Two workers, a merchant who cannot decide, members who are merged: nothing is lost, nothing is deadlocked."""
 
+import contextlib
 import random
 import threading
 import time
@@ -8,7 +9,7 @@ from sqlalchemy import text
 
 from threepeat.events import merging
 from threepeat.tenancy import members
-from threepeat.tenancy.errors import Conflict, Stale
+from threepeat.tenancy.errors import Conflict, Invalid, Stale
 from threepeat.worker.loop import Worker, WorkerConfig
 
 SECONDS = 3
@@ -71,10 +72,17 @@ def test_a_storm_loses_no_event_and_ends_in_no_deadlock(shop, receiver):
         except (Conflict, Stale):
             time.sleep(0.005)
 
+    def resend():
+        time.sleep(0.02)
+        with contextlib.suppress(Invalid):
+            which = chance.choice(("missed", "all"))
+            shop.make("resends", endpoint=endpoint, since=begun.isoformat(), which=which)
+
     storm = Storm(SECONDS)
     storm.often(lambda: sent.append(shop.send("visit.made", chance.choice(names), work=False)))
     storm.often(decide)
     storm.often(lambda: (time.sleep(0.05), merge(shop, *chance.sample(names, 2))))
+    storm.often(resend)
     storm.rage([Worker(shop.platform, WorkerConfig(idle_ms=5)) for _ in range(2)])
     assert storm.failures == []
     assert deadlocks(shop.platform) == before
@@ -82,6 +90,7 @@ def test_a_storm_loses_no_event_and_ends_in_no_deadlock(shop, receiver):
     if shop.item(endpoint).state != "active":
         shop.step(endpoint, "on")
     receiver.answer = 204
+    shop.work()
     shop.make("resends", endpoint=endpoint, since=begun.isoformat())
     for _ in range(4):
         shop.wait(minutes=6)

@@ -5,7 +5,6 @@ from datetime import timedelta
 import pytest
 
 from threepeat.sdk import Period
-from threepeat.testing.translations import untranslated
 from threepeat_webhooks.settings import WebhooksSettings
 
 BROKEN = {
@@ -69,10 +68,6 @@ def test_the_dashboard_says_what_arrives_and_warns_of_what_does_not(shop, receiv
     assert metric(shop, "failing").value == 1
     assert "is disabled" in metric(shop, "failing").warning
     assert metric(shop, "endpoints").rows[0][4] == 1
-
-
-def test_the_chinese_catalogue_is_complete(registry):
-    assert untranslated(registry["webhooks"], "zh_CN") == []
 
 
 def test_settings_have_bounds():

@@ -163,7 +163,8 @@ def _is_loopback(address: str) -> bool:
 
 
 def _resolve(host: str, port: int) -> list[str]:
-    found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    # Without a full stop at its end a name is looked for below the server's own domains, too, or even first.
+    found = socket.getaddrinfo(host if host in HERE else f"{host}.", port, type=socket.SOCK_STREAM)
     return [str(one[4][0]) for one in found]
 
 
@@ -183,7 +184,11 @@ def _looked_up(wanted: Target, within: timedelta, lookup: Lookup) -> Sequence[st
         finally:
             LOOKUPS.release()
 
-    threading.Thread(target=look, name="threepeat-lookup", daemon=True).start()
+    try:
+        threading.Thread(target=look, name="threepeat-lookup", daemon=True).start()
+    except RuntimeError:  # there can be no more threads
+        LOOKUPS.release()
+        raise
     try:
         answer = answers.get(timeout=within.total_seconds())
     except Empty:

@@ -6,11 +6,10 @@ from typing import Any
 from pydantic import Field
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Item, ItemModel, Query, Refused, Wording, _, action, collection
+from threepeat.sdk import Context, Item, ItemModel, Query, Refused, Wording, _, action, collection, item_number
 from threepeat_webhooks import payload
 from threepeat_webhooks.delivering import queue
 from threepeat_webhooks.endpoints import moment
-from threepeat_webhooks.numbers import MAX_ID, number
 from threepeat_webhooks.settings import WebhooksSettings
 
 Ctx = Context[WebhooksSettings]
@@ -23,6 +22,7 @@ FAILURES = {
     "address": _("Its address may not be called"),
     "unreadable": _("The event cannot be read any more"),
     "secret": _("The signing secret cannot be opened: make a new one"),
+    "resting": _("Not tried: its endpoint keeps us waiting"),
     "internal": _("It could not be sent; whoever runs this server can say more"),
 }
 
@@ -38,14 +38,13 @@ class Delivery(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Delivery]]:
     """Deliveries, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("delivery_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("delivery_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Delivery] | None:
     """One delivery, with what came of its last attempt."""
-    rows = ctx.sql("delivery_read", id=number(item))
+    rows = ctx.sql("delivery_read", id=item_number(item))
     if not rows:
         return None
     found = ctx.events([rows[0].position])
@@ -58,10 +57,13 @@ def again(ctx: Ctx, item: str, revision: int) -> bool:
     Raises:
         Refused: Its endpoint is not on.
     """
-    rows = ctx.sql("delivery_read", id=number(item))
-    if rows and rows[0].endpoint_state != "active":
+    rows = ctx.sql("delivery_read", id=item_number(item))
+    if not rows:
+        return False
+    if rows[0].endpoint_state != "active":
         raise Refused(_("Switch the endpoint on first."), code="endpoint-off")
-    queued = ctx.sql("delivery_again", id=number(item), revision=revision)
+    ctx.sql("endpoint_rouse", id=rows[0].endpoint_id)
+    queued = ctx.sql("delivery_again", id=item_number(item), revision=revision)
     queue(ctx, queued)
     return bool(queued)
 
@@ -90,6 +92,8 @@ def _item(ctx: Ctx, row: Row[Any], webhook_id: str = "") -> Item[Delivery]:
     said = _answer(row)
     if said:
         figures[_("Last answer")] = said
+    if row.milliseconds:
+        figures[_("Milliseconds")] = row.milliseconds
     if row.due_at is not None:
         figures[_("Next attempt")] = moment(ctx, row.due_at)
     return Item(str(row.id), row.state, values, row.revision, row.type, row.changed_at, figures)

@@ -6,18 +6,18 @@ again: so the schedule, the attempts and the reason of the last failure stand in
 
 import random
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Row
 
-from threepeat.sdk import Call, Context
+from threepeat.sdk import Call, Context, item_number
 from threepeat.sdk.events import Event
 from threepeat_webhooks import payload, signing
 from threepeat_webhooks.events import EndpointDisabled
-from threepeat_webhooks.numbers import number
-from threepeat_webhooks.sending import post, wall_clock
+from threepeat_webhooks.sending import Answer, post, wall_clock
 from threepeat_webhooks.settings import WebhooksSettings
 
 Ctx = Context[WebhooksSettings]
@@ -33,6 +33,12 @@ MOST_ASKED = 86_400
 """Seconds that the other side can ask to be left alone."""
 FAILING_FOR = timedelta(days=5)
 """An endpoint at which nothing has arrived for so long is disabled."""
+FORGET_AFTER = timedelta(days=2)
+"""Longer than any pause of the schedule: nobody knows how an endpoint was that was not called for so long."""
+SLOW = 5_000
+"""Milliseconds after which an attempt that fails has kept a place from the store's other endpoints."""
+LONGEST_REST = timedelta(minutes=10)
+"""An endpoint that fails slowly is left alone for as long as it has been failing, and for so long at the most."""
 GONE = 410
 
 
@@ -45,10 +51,11 @@ def queue(ctx: Ctx, rows: Sequence[Row[Any]]) -> None:
 def prepare(ctx: Ctx, calls: Sequence[Call]) -> Mapping[str, Mapping[str, Any]]:
     """What each attempt needs, as things stand now: the address, the secrets, the event.
 
-    What does not wait any more is left out; what cannot be sent is told with a verdict instead.
+    What does not wait any more is left out; for what is not sent now there is the outcome instead.
     """
-    rows = ctx.sql("prepare", ids=[number(call.key) for call in calls])
-    events = {event.position: event for event in ctx.events({row.position for row in rows})}
+    rows = ctx.sql("prepare", ids=[item_number(call.key) for call in calls])
+    sent = {row.position for row in rows if row.state == "active" and not row.resting}
+    events = {event.position: event for event in ctx.events(sent)}
     named = ctx.external_ids({member for event in events.values() for member in payload.concerned(event)})
     return {str(row.id): _prepared(ctx, row, events.get(row.position), named) for row in rows}
 
@@ -57,28 +64,39 @@ def perform(settings: WebhooksSettings, call: Call) -> Mapping[str, Any]:
     """Make the attempt, and say what came of it."""
     del settings
     given = call.payload
-    if "verdict" in given:
-        return given
+    if "outcome" in given:
+        outcome: Mapping[str, Any] = given["outcome"]
+        return outcome
     headers = signing.headers(given["id"], wall_clock(), given["body"], given["secrets"])
     return asdict(post(given["url"], given["body"], headers))
 
 
 def done(ctx: Ctx, call: Call, answer: Mapping[str, Any]) -> None:
-    """Write down what came of an attempt, and ask for the next one if there is to be one."""
-    delivery = number(call.key)
+    """Write down what came of an attempt."""
+    delivery = item_number(call.key)
+    if "verdict" in answer:
+        stopped = answer["verdict"] == "stopped"
+        _settle(ctx, delivery, "stopped" if stopped else "failed", failure="" if stopped else answer["verdict"])
+    elif answer["failure"]:
+        _put_off(ctx, call, delivery, answer)
+    else:
+        # Also where it was stopped meanwhile: it has arrived.
+        ctx.sql("arrived", delivery=delivery)
+        _settle(ctx, delivery, "delivered", answer)
+
+
+def failed(ctx: Ctx, call: Call, error: str) -> None:
+    """An attempt could not even be made, or ended its worker each time; somebody has to look at it."""
+    del error
+    _settle(ctx, item_number(call.key), "failed", failure="internal")
+
+
+def _put_off(ctx: Ctx, call: Call, delivery: int, answer: Mapping[str, Any]) -> None:
+    """Write down an attempt that failed, and ask for the next one if there is to be one."""
     # The endpoint first: who switches it off locks it before what waits for it.
     endpoint = ctx.sql("lock_endpoint", delivery=delivery)
     rows = ctx.sql("lock_delivery", id=delivery)
     if not endpoint or not rows:
-        return
-    if "verdict" in answer:
-        stopped = answer["verdict"] == "stopped"
-        _settle(ctx, delivery, "stopped" if stopped else "failed", failure="" if stopped else answer["verdict"])
-        return
-    if not answer["failure"]:
-        # Also where it was stopped meanwhile: it has arrived.
-        _settle(ctx, delivery, "delivered", answer)
-        ctx.sql("arrived", id=endpoint[0].id)
         return
     goes_on = rows[0].state == "queued" and endpoint[0].state == "active"
     due = _next(ctx, rows[0].tries + 1, answer) if goes_on else None
@@ -87,31 +105,40 @@ def done(ctx: Ctx, call: Call, answer: Mapping[str, Any]) -> None:
         ctx.call(CALL, call.key, {}, member=call.member, at=due)
     if answer["status"] == GONE:
         _disable(ctx, endpoint[0].id, "gone")
-    elif ctx.sql("failing", id=endpoint[0].id)[0].failing_since <= ctx.now - FAILING_FOR:
-        _disable(ctx, endpoint[0].id, "failing")
-
-
-def failed(ctx: Ctx, call: Call, error: str) -> None:
-    """An attempt could not even be made, or ended its worker each time; somebody has to look at it."""
-    del error
-    _settle(ctx, number(call.key), "failed", failure="internal")
+    elif answer["failure"] != "resting":
+        _fail(ctx, endpoint[0].id, slow=answer["milliseconds"] >= SLOW)
 
 
 def _prepared(ctx: Ctx, row: Row[Any], event: Event | None, named: Mapping[int, str]) -> Mapping[str, Any]:
     if row.state != "active":
-        return {"verdict": "stopped"}
+        return {"outcome": {"verdict": "stopped"}}
+    if row.resting:
+        return {"outcome": asdict(Answer(None, "resting"))}
     if event is None:
-        return {"verdict": "unreadable"}
+        return {"outcome": {"verdict": "unreadable"}}
     try:
-        secrets = [ctx.unseal(one, place=SECRET) for one in (row.secret, row.old_secret) if one is not None]
+        secrets = _secrets(ctx, row)
     except ValueError:
-        return {"verdict": "secret"}
+        return {"outcome": {"verdict": "secret"}}
     return {
         "url": row.url,
         "id": payload.webhook_id(ctx.tenant.id, event),
         "body": payload.body(event, named),
         "secrets": secrets,
     }
+
+
+def _secrets(ctx: Ctx, row: Row[Any]) -> list[str]:
+    """What signs, the newest first; an old secret that cannot be opened any more signs nothing.
+
+    Raises:
+        ValueError: The newest cannot be opened.
+    """
+    secrets = [ctx.unseal(row.secret, place=SECRET)]
+    if row.old_secret is not None:
+        with suppress(ValueError):
+            secrets.append(ctx.unseal(row.old_secret, place=SECRET))
+    return secrets
 
 
 def _next(ctx: Ctx, tries: int, answer: Mapping[str, Any]) -> datetime | None:
@@ -145,9 +172,16 @@ def _settle(
     )
 
 
-def _disable(ctx: Ctx, endpoint: int, reason: str) -> None:
+def _fail(ctx: Ctx, endpoint: int, *, slow: bool) -> None:
+    """Note that an attempt failed: slowly, the endpoint rests for a while; for days, it is disabled."""
+    (row,) = ctx.sql("failing", id=endpoint, slow=slow, forget=FORGET_AFTER, rest=LONGEST_REST)
+    if row.failing_since <= ctx.now - FAILING_FOR:
+        _disable(ctx, endpoint, "failing")
+
+
+def _disable(ctx: Ctx, endpoint: int, reason: Literal["gone", "failing"]) -> None:
     """Send nothing more to an endpoint, and say so."""
     if ctx.sql("disable", id=endpoint, reason=reason):
         ctx.sql("stop", endpoint=endpoint)
-        ctx.emit(EndpointDisabled(endpoint=str(endpoint), reason=reason), member=None)  # type: ignore[arg-type]
+        ctx.emit(EndpointDisabled(endpoint=str(endpoint), reason=reason), member=None)
         ctx.log.warning("webhook endpoint disabled", endpoint=endpoint, reason=reason)

@@ -9,13 +9,25 @@ from pydantic import Field, StringConstraints, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Due, Item, ItemModel, Once, Query, Refused, _, action, collection, shown
+from threepeat.sdk import (
+    Context,
+    Due,
+    Item,
+    ItemModel,
+    Once,
+    Query,
+    Refused,
+    _,
+    action,
+    collection,
+    item_number,
+    shown,
+)
 from threepeat.sdk.settings import EVENT_TYPES
 from threepeat_webhooks import addresses, signing
 from threepeat_webhooks.addresses import Forbidden
 from threepeat_webhooks.delivering import SECRET
 from threepeat_webhooks.events import Tested
-from threepeat_webhooks.numbers import MAX_ID, number
 from threepeat_webhooks.settings import WebhooksSettings
 
 Ctx = Context[WebhooksSettings]
@@ -83,14 +95,13 @@ class Endpoint(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Endpoint]]:
     """Endpoints, newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("endpoint_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("endpoint_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Endpoint] | None:
     """One endpoint, with how it stands."""
-    rows = ctx.sql("endpoint_read", id=number(item))
+    rows = ctx.sql("endpoint_read", id=item_number(item))
     if not rows:
         return None
     row = rows[0]
@@ -101,6 +112,8 @@ def read(ctx: Ctx, item: str) -> Item[Endpoint] | None:
         figures[_("Last arrived")] = moment(ctx, row.arrived_at)
     if row.failing_since is not None:
         figures[_("Failing since")] = moment(ctx, row.failing_since)
+    if row.rests_until is not None:
+        figures[_("Nothing is tried until")] = moment(ctx, row.rests_until)
     if row.old_until is not None:
         figures[_("The secret before signs too until")] = moment(ctx, row.old_until)
     return _item(row, figures)
@@ -120,12 +133,12 @@ def create(ctx: Ctx, given: Endpoint) -> Once:
 
 def update(ctx: Ctx, item: str, revision: int, given: Endpoint) -> bool:
     """Save it; what waits goes to the new address."""
-    return bool(ctx.sql("endpoint_save", id=number(item), revision=revision, **_columns(given)))
+    return bool(ctx.sql("endpoint_save", id=item_number(item), revision=revision, **_columns(given)))
 
 
 def test(ctx: Ctx, item: str, revision: int) -> bool:
     """Send a test event on the road that all events go."""
-    if not ctx.sql("endpoint_touch", id=number(item), revision=revision):
+    if not ctx.sql("endpoint_touch", id=item_number(item), revision=revision):
         return False
     ctx.emit(Tested(endpoint=item), member=None)
     return True
@@ -135,7 +148,7 @@ def rotate(ctx: Ctx, item: str, revision: int) -> bool | Once:
     """Make a new secret; the old one signs beside it for a day."""
     secret, until = signing.new_secret(), ctx.now + OLD_FOR
     sealed = ctx.seal(secret, place=SECRET)
-    if not ctx.sql("endpoint_rotate", id=number(item), revision=revision, secret=sealed, until=until):
+    if not ctx.sql("endpoint_rotate", id=item_number(item), revision=revision, secret=sealed, until=until):
         return False
     ctx.later(RETIRE, item, until)
     return Once(item, {HEADING: secret})
@@ -143,14 +156,14 @@ def rotate(ctx: Ctx, item: str, revision: int) -> bool | Once:
 
 def retire(ctx: Ctx, dues: list[Due]) -> None:
     """Forget old secrets whose day is over."""
-    ctx.sql("retire", ids=[number(due.key) for due in dues])
+    ctx.sql("retire", ids=[item_number(due.key) for due in dues])
 
 
 def switch_off(ctx: Ctx, item: str, revision: int) -> bool:
     """Send nothing more there; what waits is stopped."""
-    if not ctx.sql("endpoint_step", id=number(item), revision=revision, states=["active"], into="off"):
+    if not ctx.sql("endpoint_step", id=item_number(item), revision=revision, states=["active"], into="off"):
         return False
-    ctx.sql("stop", endpoint=number(item))
+    ctx.sql("stop", endpoint=item_number(item))
     return True
 
 
@@ -162,7 +175,7 @@ def switch_on(ctx: Ctx, item: str, revision: int) -> bool:
     """
     _require_room(ctx)
     states = ["off", "disabled"]
-    return bool(ctx.sql("endpoint_step", id=number(item), revision=revision, states=states, into="active"))
+    return bool(ctx.sql("endpoint_step", id=item_number(item), revision=revision, states=states, into="active"))
 
 
 def moment(ctx: Ctx, instant: datetime) -> str:

@@ -13,7 +13,7 @@ REASONS = "reason IN ('', 'gone', 'failing')"
 DELIVERY_STATES = "state IN ('queued', 'delivered', 'failed', 'stopped')"
 FAILURES = (
     "failure IN ('', 'status', 'timeout', 'connection', 'certificate', 'answer', 'address', 'unreadable',"
-    " 'secret', 'internal')"
+    " 'secret', 'resting', 'internal')"
 )
 RESEND_STATES = "state IN ('running', 'done')"
 
@@ -28,7 +28,8 @@ class Endpoint(Base):
     """Where events are sent to.
 
     `every`: all types of events; else those in `types`. `secret` is sealed, and so is `old_secret`, which signs
-    beside it until `old_until`. `failing_since` is when the first attempt failed after the last that did not.
+    beside it until `old_until`. `failing_since` is when the first attempt failed after the last that did not, and
+    `failed_at` when the last one did. Until `rests_until` nothing is tried.
     """
 
     __tablename__ = "endpoint"
@@ -36,6 +37,7 @@ class Endpoint(Base):
         CheckConstraint(ENDPOINT_STATES, name="endpoint_state_check"),
         CheckConstraint(REASONS, name="endpoint_reason_check"),
         CheckConstraint("(old_secret IS NULL) = (old_until IS NULL)", name="endpoint_old_check"),
+        CheckConstraint("(failing_since IS NULL) = (failed_at IS NULL)", name="endpoint_failing_check"),
         Index("endpoint_active", "tenant_id", postgresql_where=text("state = 'active'")),
     )
 
@@ -50,6 +52,8 @@ class Endpoint(Base):
     old_secret: Mapped[str | None]
     old_until: Mapped[datetime | None]
     failing_since: Mapped[datetime | None]
+    failed_at: Mapped[datetime | None]
+    rests_until: Mapped[datetime | None]
     arrived_at: Mapped[datetime | None]
     revision: Mapped[int] = mapped_column(server_default="1")
     created_at: Mapped[datetime]
@@ -92,14 +96,19 @@ class Delivery(Base):
 
 
 class Resend(Base):
-    """What an endpoint is sent again: the events that the store received since an instant.
+    """What an endpoint is sent again: the events that the store received since an instant. One runs at a time.
 
     The log is gone through from its end of then back to that instant; `left_at` is the position from which on it
     is still to do. `missed` leaves out what arrived before. `queued` counts what was put on its way.
     """
 
     __tablename__ = "resend"
-    __table_args__ = (CheckConstraint(RESEND_STATES, name="resend_state_check"),)
+    __table_args__ = (
+        CheckConstraint(RESEND_STATES, name="resend_state_check"),
+        Index(
+            "resend_running", "tenant_id", "endpoint_id", unique=True, postgresql_where=text("state = 'running'")
+        ),
+    )
 
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     endpoint_id: Mapped[int]

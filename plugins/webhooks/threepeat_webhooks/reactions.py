@@ -2,11 +2,10 @@
 
 from collections.abc import Collection
 
-from threepeat.sdk import Context
+from threepeat.sdk import Context, item_number
 from threepeat.sdk.events import Event
 from threepeat_webhooks.delivering import queue
 from threepeat_webhooks.events import Tested
-from threepeat_webhooks.numbers import number
 from threepeat_webhooks.settings import WebhooksSettings
 
 Ctx = Context[WebhooksSettings]
@@ -27,6 +26,6 @@ def deliver(ctx: Ctx, events: list[Event]) -> None:
         positions=[event.position for event in events],
         members=[event.envelope.member if event.envelope else None for event in events],
         types=[event.type for event in events],
-        targets=[number(event.endpoint) if isinstance(event, Tested) else None for event in events],
+        targets=[item_number(event.endpoint) if isinstance(event, Tested) else None for event in events],
     )
     queue(ctx, rows)

@@ -8,10 +8,9 @@ from pydantic import Field, field_validator
 from pydantic_core import PydanticCustomError
 from sqlalchemy import Row
 
-from threepeat.sdk import Context, Due, Item, ItemModel, Query, Refused, _, collection, shown
+from threepeat.sdk import Context, Due, Item, ItemModel, Query, Refused, _, collection, item_number, shown
 from threepeat_webhooks.delivering import queue
 from threepeat_webhooks.endpoints import moment
-from threepeat_webhooks.numbers import MAX_ID, number
 from threepeat_webhooks.settings import WebhooksSettings
 
 Ctx = Context[WebhooksSettings]
@@ -53,14 +52,13 @@ class Resend(ItemModel):
 
 def find(ctx: Ctx, query: Query) -> Sequence[Item[Resend]]:
     """The newest first."""
-    before = number(query.after) if query.after is not None else MAX_ID
-    rows = ctx.sql("resend_find", state=query.state, search=query.search, before=before, most=query.limit)
+    rows = ctx.sql("resend_find", state=query.state, search=query.search, before=query.before, most=query.limit)
     return [_item(ctx, row) for row in rows]
 
 
 def read(ctx: Ctx, item: str) -> Item[Resend] | None:
     """One of them."""
-    rows = ctx.sql("resend_read", id=number(item))
+    rows = ctx.sql("resend_read", id=item_number(item))
     return _item(ctx, rows[0]) if rows else None
 
 
@@ -68,9 +66,9 @@ def create(ctx: Ctx, given: Resend) -> str:
     """Begin to send again.
 
     Raises:
-        Refused: The endpoint is not on, or the instant is out of reach.
+        Refused: The endpoint is not on or is still being sent something again, or the instant is out of reach.
     """
-    rows = ctx.sql("endpoint_read", id=number(given.endpoint))
+    rows = ctx.sql("endpoint_read", id=item_number(given.endpoint))
     if not rows or rows[0].state != "active":
         raise Refused(_("Choose an endpoint that is on."), code="endpoint-off", field="endpoint")
     earliest = ctx.now - ctx.settings.kept_for
@@ -81,6 +79,11 @@ def create(ctx: Ctx, given: Resend) -> str:
             field="since",
         )
     made = ctx.sql("resend_add", endpoint=rows[0].id, since=given.since, missed=given.which == "missed")
+    if not made:
+        raise Refused(
+            _("It is being sent something again: wait until that is queued."), code="running", field="endpoint"
+        )
+    ctx.sql("endpoint_rouse", id=rows[0].id)
     item = str(made[0].id)
     ctx.later(TIMER, item, ctx.now)
     return item
@@ -89,7 +92,7 @@ def create(ctx: Ctx, given: Resend) -> str:
 def go_on(ctx: Ctx, dues: list[Due]) -> None:
     """Go through the next part of the log for each, and come again for the rest."""
     for due in dues:
-        for row in ctx.sql("resend_lock", id=number(due.key)):
+        for row in ctx.sql("resend_lock", id=item_number(due.key)):
             low = max(row.left_at - PART, 0)
             span = {"low": low, "high": row.left_at}
             number_queued = _queue_part(ctx, row, span) if row.endpoint_state == "active" else 0

@@ -20,12 +20,14 @@ SECONDS = 15.0
 """How long an attempt may take, from looking up the name to the end of the answer."""
 CONNECT_SECONDS = 5.0
 MOST_READ = 64 * 1024
-"""Bytes that are read of an answer; what it says is of no interest, and is thrown away."""
+"""Bytes that are read of an answer, its headers included; what it says is of no interest, and is thrown away."""
+PIECE = 1024
+"""Bytes that are written at a time: whatever room a socket has, there is room for these."""
 OURS = {"Content-Type": "application/json", "User-Agent": "Threepeat-Webhooks/1"}
 DIGITS = re.compile("[0-9]{1,18}")
 WAITS = frozenset({429, 503})
 
-Failure = Literal["", "status", "timeout", "connection", "certificate", "answer", "address"]
+Failure = Literal["", "status", "timeout", "connection", "certificate", "answer", "address", "resting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +36,7 @@ class Answer:
 
     Attributes:
         status: The status code; None if there was no answer.
-        failure: Why it did not arrive; empty if it did.
+        failure: Why it did not arrive; empty if it did. `resting`: nothing was sent.
         retry_after: The seconds that the other side asked to wait for.
         milliseconds: How long it took.
     """
@@ -46,17 +48,24 @@ class Answer:
 
 
 class _Bounded(NetworkStream):
-    """A stream that ends at a deadline, however often it is read."""
+    """A stream that ends at a deadline and after so many bytes, however little the other side does at a time."""
 
     def __init__(self, inner: NetworkStream, deadline: float) -> None:
         self._inner = inner
         self._deadline = deadline
+        self._unread = MOST_READ
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._inner.read(max_bytes, _left(self._deadline, timeout))
+        if not self._unread:
+            raise httpcore2.RemoteProtocolError("the answer is too long")
+        found = self._inner.read(min(max_bytes, self._unread), _left(self._deadline, timeout))
+        self._unread -= len(found)
+        return found
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
-        self._inner.write(buffer, _left(self._deadline, timeout))
+        # In one piece, whoever takes a little of it at a time would be given the time anew for each.
+        for start in range(0, len(buffer), PIECE):
+            self._inner.write(buffer[start : start + PIECE], _left(self._deadline, timeout))
 
     def close(self) -> None:
         self._inner.close()
@@ -147,7 +156,8 @@ def _post(
         ):
             status = answer.status
             wait = _retry_after(answer.headers) if status in WAITS else 0
-            _read_away(answer)
+            for _ in answer.iter_stream():
+                pass
     except Forbidden:
         return None, "address", 0
     except Exception as error:
@@ -158,14 +168,6 @@ def _post(
             return None, failure or "connection", 0
         # It has answered; how the rest of its answer fails changes nothing.
     return status, "" if 200 <= status <= 299 else "status", wait
-
-
-def _read_away(answer: httpcore2.Response) -> None:
-    read = 0
-    for piece in answer.iter_stream():
-        read += len(piece)
-        if read >= MOST_READ:
-            return
 
 
 def _failure(error: Exception) -> Failure | None:

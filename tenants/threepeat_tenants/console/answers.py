@@ -125,7 +125,9 @@ class _Reading:
     @staticmethod
     def _meant(name: str, field: FieldInfo | None) -> bool:
         """Whether people are meant to read it: an id is for programs, unless it has a title."""
-        return name != "id" or (field is not None and bool(field.title))
+        if field is None:
+            return name != "id"
+        return not _shown(field).get("programs") and (name != "id" or bool(field.title))
 
     def _label(self, name: str, field: FieldInfo | None) -> str:
         title = field.title if field is not None else None
@@ -176,12 +178,15 @@ class _Reading:
 
 def _hints(about: FieldInfo | None) -> _Hints:
     """What `shown(…)` says of a field."""
-    extra = about.json_schema_extra if about is not None else None
-    found = extra.get("threepeat") if isinstance(extra, dict) else None
-    if not isinstance(found, dict):
-        return NONE
+    found = _shown(about) if about is not None else {}
     unit, titles = found.get("unit"), found.get("choices")
     known = titles.items() if isinstance(titles, dict) else ()
     return _Hints(
         unit if isinstance(unit, str) else "", {name: said for name, said in known if isinstance(said, str)}
     )
+
+
+def _shown(about: FieldInfo) -> Mapping[str, Any]:
+    extra = about.json_schema_extra
+    found = extra.get("threepeat") if isinstance(extra, dict) else None
+    return found if isinstance(found, dict) else {}

@@ -35,13 +35,19 @@ def pool(
     )  # fmt: skip
 
 
-def close(items=ITEMS, *, seed=SEED, signer=SIGNER, mode="replacement", pity=5, orders=ORDERS, cheat=None):
-    """Draw a whole series as a store does; a cheat decides some draws itself, by their numbers."""
+def close(
+    items=ITEMS, *, seed=SEED, signer=SIGNER, mode="replacement", pity=5, orders=ORDERS, cheat=None, again=None
+):
+    """Draw a whole series as a store does.
+
+    A cheat decides some draws itself, by their numbers, and draws again for orders by their places.
+    """
     versions = [pool(1, items, seed=seed, signer=signer, mode=mode, pity=pity)]
     now, left = evidence.read_pool(versions[0]), {one["item"]: one["left"] for one in items}
     misses, receipts, own, head = {}, [], [], ""
     for place, (buyer, boxes) in enumerate(orders):
-        order, nonce = f"o{place}", sha256(f"nonce {place}".encode()).hexdigest()[:32]
+        first = (again or {}).get(place, place)
+        order, nonce = f"o{first}", sha256(f"nonce {first}".encode()).hexdigest()[:32]
         named = evidence.order_hash(nonce, order)
         for ordinal in range(1, boxes + 1):
             number, before = len(receipts) + 1, misses.get(buyer, 0)
@@ -70,7 +76,7 @@ def close(items=ITEMS, *, seed=SEED, signer=SIGNER, mode="replacement", pity=5, 
                     versions.append(
                         pool(
                             len(versions) + 1, rest, after=number, previous=evidence.hashed(versions[-1]),
-                            why="sold-out", seed=seed, signer=signer, pity=pity,
+                            why="sold_out", seed=seed, signer=signer, pity=pity,
                         )
                     )  # fmt: skip
                     now = evidence.read_pool(versions[-1])
@@ -122,6 +128,9 @@ def cases():
     reseeded, _ = close(seed=seeds["seed"])
     rekeyed, _ = close(signer=OTHER)
     cheated, _ = close(cheat={5: "owl"})
+    rerolled, rerolled_own = close(again={2: 0})
+    heavy, _ = close([one | {"weight": 2**60} for one in ITEMS], orders=ORDERS[:1])
+    stranger = own[0] | {"body": own[0]["body"].replace('"series":"3"', '"series":"4"')}
     return [
         ("everything fits", "", found, own),
         ("without receipts of one's own", "", found, []),
@@ -158,6 +167,19 @@ def cases():
         ("no evidence", "no evidence|damaged", {"format": "x"}, []),
         ("a damaged file", "damaged|hexadecimal", changed(found, ["seed"], "zz"), []),
         ("a receipt that is no JSON", "damaged", changed(found, ["receipts", 0, "body"], "{"), []),
+        ("a box that is drawn for until it pleases", "is for a box that was drawn for before", rerolled,
+         rerolled_own),
+        ("a box by another name", "is for no box", renewed(found, 1, ordinal="1"), []),
+        ("weights that nobody can count", "nothing can be drawn", heavy, []),
+        ("another currency", "version 2 has other terms",
+         changed(found, ["versions", 1], versions[1].replace("CNY", "USD")), []),
+        ("a version for draws before it", "version 2 is for draws before it",
+         changed(found, ["versions", 1], versions[1].replace('"after":', '"after":-')), []),
+        ("a seed in other digits", "hexadecimal number is damaged", found | {"seed": SEED.upper()}, []),
+        ("receipts in no list", "the lists are damaged", found | {"receipts": {}, "draws": 0, "head": ""}, []),
+        ("receipts of another series", "none of your receipts is of this series", found, [stranger]),
+        ("receipts of one's own in no list", "your receipts are no list", found, own[0]),
+        ("nothing", "this is no evidence", None, []),
     ]  # fmt: skip
 
 

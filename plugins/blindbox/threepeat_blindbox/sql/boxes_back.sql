@@ -5,4 +5,4 @@ WITH mine AS (
 UPDATE blindbox.box b
 SET state = CASE WHEN m.state = 'waiting' THEN 'void' ELSE m.state END, returned = m.state = 'opened'
 FROM mine m WHERE b.tenant_id = :tenant AND b.id = m.id AND m.state <> 'void'
-RETURNING b.id, b.state
+RETURNING b.state, b.member_id, b.series_id, b.day, 1 AS boxes, b.money

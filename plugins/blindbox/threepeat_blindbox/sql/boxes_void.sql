@@ -4,4 +4,4 @@ WITH mine AS (
 )
 UPDATE blindbox.box b SET state = 'void' FROM mine m
 WHERE b.tenant_id = :tenant AND b.id = m.id AND b.state = 'waiting'
-RETURNING b.id, b.order_id, b.series_id, b.member_id, b.money, b.source
+RETURNING b.order_id, b.source, b.member_id, b.series_id, b.day, 1 AS boxes, b.money

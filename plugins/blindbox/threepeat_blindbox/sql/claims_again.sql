@@ -6,4 +6,4 @@ WITH due AS (
 )
 UPDATE blindbox.claim c SET times = c.times + 1, asked_at = core.now() FROM due d
 WHERE c.tenant_id = :tenant AND c.id = d.id
-RETURNING c.id, c.order_id, c.member_id, c.amount, c.reason, c.times
+RETURNING c.id, c.order_id, c.member_id, c.amount - c.back AS amount, c.reason, c.times

@@ -1,5 +1,5 @@
--- What was held for paid orders: by the order, else by the buyer's quote. Of a quote that did not become this order's
--- the checkout pays the order back, and it is refused here, too.
+-- What was held for paid orders, by the SKU of its series: by the order, else by the buyer's quote. Of a quote that did
+-- not become this order's the checkout pays the order back, and it is refused here, too.
 WITH given AS (
     SELECT * FROM unnest(:orders::text[], :members::bigint[], :reservations::text[]) AS g (order_id, member_id, quote)
 ), found AS (
@@ -11,6 +11,7 @@ WITH given AS (
       AND (h.reservation = g.quote OR starts_with(h.reservation, g.quote || '.'))
     WHERE h.order_id IS DISTINCT FROM g.order_id
 )
-SELECT DISTINCT ON (for_order, series_id) for_order, reservation, series_id, boxes, money, day, pool, nonce,
-       NOT (state = 'held' OR (state = 'paid' AND order_id = for_order)) AS refused
-FROM found ORDER BY for_order, series_id, (state = 'paid' AND order_id = for_order) DESC, state = 'held' DESC, reservation
+SELECT DISTINCT ON (f.for_order, s.sku) f.for_order, s.sku, f.reservation, f.series_id, f.boxes, f.money, f.day, f.pool,
+       f.nonce, NOT (f.state = 'held' OR (f.state = 'paid' AND f.order_id = f.for_order)) AS refused
+FROM found f JOIN blindbox.series s ON s.tenant_id = :tenant AND s.id = f.series_id
+ORDER BY f.for_order, s.sku, (f.state = 'paid' AND f.order_id = f.for_order) DESC, f.state = 'held' DESC, f.reservation

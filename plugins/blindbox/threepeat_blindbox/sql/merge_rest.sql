@@ -6,6 +6,8 @@ WITH holds AS (
     UPDATE blindbox.chance SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
 ), claims AS (
     UPDATE blindbox.claim SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
+), refunds AS (
+    UPDATE blindbox.refund SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
 ), nonces AS (
     DELETE FROM blindbox.nonce WHERE tenant_id = :tenant AND member_id = :source RETURNING order_id, nonce, given_at
 ), kept AS (

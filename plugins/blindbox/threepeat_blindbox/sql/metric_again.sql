@@ -1,5 +1,5 @@
 WITH days AS (
-    SELECT member_id, count(DISTINCT day) AS days FROM blindbox.box
+    SELECT member_id, count(DISTINCT (opened_at AT TIME ZONE :zone::text)::date) AS days FROM blindbox.box
     WHERE tenant_id = :tenant AND opened_at >= :begin::timestamptz AND opened_at < :end::timestamptz
       AND member_id > 0
     GROUP BY member_id

@@ -1,8 +1,5 @@
 -- Orders with boxes: which are not gone yet, the unopened last ones first, how many are, and what the order came to.
-SELECT b.order_id, b.series_id, s.sku,
-       (SELECT (e.data ->> 'total')::bigint FROM core.event e
-        WHERE e.tenant_id = :tenant AND e.member_id = min(b.member_id) AND e.type = 'order.paid'
-          AND e.data ->> 'order_id' = b.order_id ORDER BY e.position LIMIT 1) AS total,
+SELECT b.order_id, b.series_id, s.sku, max(b.total) AS total,
        coalesce(array_agg(b.id ORDER BY b.state = 'opened', b.ordinal DESC)
                 FILTER (WHERE b.state <> 'void' AND NOT b.returned), '{}') AS still,
        count(*) FILTER (WHERE b.state = 'void' OR b.returned) AS gone

@@ -3,4 +3,4 @@ UPDATE blindbox.series
 SET state = 'on_sale', commitment = :commitment::text, sealed = :sealed::text, opened_at = core.now(),
     revision = revision + 1, changed_at = core.now()
 WHERE tenant_id = :tenant AND id = :id::bigint AND revision = :revision::bigint AND state = 'draft'
-RETURNING id, commitment, pool, :public_key::text AS public_key
+RETURNING id

@@ -1,4 +1,4 @@
--- The latest series that is or was sold under each SKU.
-SELECT DISTINCT ON (sku) id, sku, state FROM blindbox.series
+-- The series that is sold under each SKU, or else the one that was sold last.
+SELECT DISTINCT ON (sku) id, sku FROM blindbox.series
 WHERE tenant_id = :tenant AND sku = ANY(:skus::text[]) AND state <> 'draft'
-ORDER BY sku, id DESC
+ORDER BY sku, state = 'on_sale' DESC, opened_at DESC, id DESC

@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -22,6 +23,8 @@ L = 2**252 + 27742317777372353535851937790883648493
 D = -121665 * pow(121666, P - 2, P) % P
 ROOT = pow(2, (P - 1) // 4, P)
 SPAN = 2**64
+MOST = 2**53
+"""Below it a browser counts exactly."""
 
 Point = Any
 """A point of the curve, in extended coordinates."""
@@ -36,6 +39,12 @@ class WrongError(Exception):
 def sha256(text: str) -> str:
     """The hash of a text in UTF-8, in hexadecimal digits."""
     return hashlib.sha256(text.encode()).hexdigest()
+
+
+def unhex(text: str) -> bytes:
+    """The bytes that small hexadecimal digits stand for."""
+    check("a hexadecimal number is damaged", re.fullmatch("([0-9a-f]{2})*", text) is not None)
+    return bytes.fromhex(text)
 
 
 # --- Ed25519 (RFC 8032), checking only
@@ -81,7 +90,7 @@ BASE: Point = _point(BASE_Y.to_bytes(32, "little"))
 
 def signed(public: str, text: str, signature: str) -> bool:
     """Whether a public key signed a text; all in hexadecimal digits but the text."""
-    raw, key = bytes.fromhex(signature), bytes.fromhex(public)
+    raw, key = unhex(signature), unhex(public)
     if len(raw) != 64 or len(key) != 32:
         return False
     a, r, s = _point(key), _point(raw[:32]), int.from_bytes(raw[32:], "little")
@@ -113,7 +122,10 @@ def drawn(pool: Any, left: dict[str, Any], misses: int, seed: bytes, message: st
         for one in pool["items"]
         if one["floor"] or not forced
     ]
-    place = number(seed, message, sum(weight for _, weight in weighted))
+    total = sum(weight for _, weight in weighted)
+    whole = all(type(weight) is int and 0 <= weight < MOST for _, weight in weighted)
+    check("nothing can be drawn", whole and 0 < total < MOST)
+    place = number(seed, message, total)
     for one, weight in weighted:
         if place < weight:
             return one
@@ -139,15 +151,16 @@ def read(text: str, kind: str) -> Any:
 
 def check_versions(evidence: Any, pools: Pools) -> None:
     """Whether the pools follow one another, and all were bound to the seed before it was known."""
-    before = ""
+    before, after = "", 0
     for place, (body, pool) in enumerate(pools, 1):
         where = f"version {place}"
         check(f"{where} has another number", pool["version"] == place)
         check(f"{where} does not follow the one before it", pool["previous"] == before)
+        check(f"{where} is for draws before it", pool["after"] >= after)
         for name in ("store", "series", "commitment", "key"):
             check(f"{where} names another {name}", pool[name] == evidence[name])
         check(f"{where} has an item twice", len({one["item"] for one in pool["items"]}) == len(pool["items"]))
-        before = sha256(body)
+        before, after = sha256(body), pool["after"]
 
 
 def check_change(before: Any, after: Any, left: dict[str, Any]) -> None:
@@ -155,9 +168,8 @@ def check_change(before: Any, after: Any, left: dict[str, Any]) -> None:
     where = f"version {after['version']}"
     known = {one["item"]: one for one in before["items"]}
     now = {one["item"]: one for one in after["items"]}
-    check(
-        f"{where} has other terms", all(before[name] == after[name] for name in ("mode", "pity", "price", "sku"))
-    )
+    terms = ("mode", "pity", "sku", "price", "currency")
+    check(f"{where} has other terms", all(before[name] == after[name] for name in terms))
     for item, one in known.items():
         if item not in now:
             check(f"{where} leaves out {item}, which is not sold out", left[item] == 0)
@@ -178,6 +190,7 @@ class Replay:
         self.at, self.head = 0, ""
         self.left: dict[str, Any] = {}
         self.misses: dict[str, int] = {}
+        self.boxes: set[tuple[str, int]] = set()
         self.step()
 
     def step(self) -> None:
@@ -200,6 +213,10 @@ class Replay:
         check(f"{where} names another pool", said["pool"] == sha256(text))
         for name in ("store", "series", "commitment"):
             check(f"{where} names another {name}", said[name] == self.evidence[name])
+        order, ordinal = said["order"], said["ordinal"]
+        check(f"{where} is for no box", isinstance(order, str) and type(ordinal) is int and ordinal > 0)
+        check(f"{where} is for a box that was drawn for before", (order, ordinal) not in self.boxes)
+        self.boxes.add((order, ordinal))
         misses, after = said["pity"]
         check(f"{where} counts other misses", misses == self.misses.get(said["buyer"], 0))
         told = "{format}|{store}|{series}|{version}|{draw}|{order}|{ordinal}".format(**said)
@@ -215,34 +232,41 @@ class Replay:
         self.head = sha256(body)
 
 
-def check_own(evidence: Any, own: Sequence[Any]) -> None:
-    """Whether the receipts that a buyer kept stand in the evidence, word for word."""
+def check_own(evidence: Any, own: Sequence[Any]) -> int:
+    """Whether the receipts that a buyer kept stand in the evidence, word for word; how many are of the series."""
+    check("your receipts are no list", isinstance(own, (list, tuple)))
     there = {(one["body"], one["signature"]) for one in evidence["receipts"]}
+    found = 0
     for place, one in enumerate(own, 1):
         said = read(one["body"], "threepeat-draw/1")
         if said["series"] != evidence["series"] or said["store"] != evidence["store"]:
             continue
+        found += 1
         check(f"your receipt {place} is not in the evidence", (one["body"], one["signature"]) in there)
         if one.get("order_id") and one.get("nonce"):
             check(
                 f"your receipt {place} is of another order",
                 said["order"] == sha256(one["nonce"] + "|" + one["order_id"]),
             )
+    check("none of your receipts is of this series", found > 0 or not own)
+    return found
 
 
-def verify(evidence: Any, own: Sequence[Any] = ()) -> None:
-    """Check evidence and a buyer's own receipts.
+def verify(evidence: Any, own: Sequence[Any] = ()) -> int:
+    """Check evidence and a buyer's own receipts; how many of those are of the series.
 
     Raises:
         WrongError: Something does not fit.
     """
     try:
-        check("this is no evidence", evidence["format"] == "threepeat-evidence/1")
-        seed = bytes.fromhex(evidence["seed"])
+        known = isinstance(evidence, dict) and evidence.get("format") == "threepeat-evidence/1"
+        check("this is no evidence", known)
+        seed = unhex(evidence["seed"])
         check(
             "the seed is not the one that was committed to",
             hashlib.sha256(seed).hexdigest() == evidence["commitment"],
         )
+        check("the lists are damaged", all(isinstance(evidence[name], list) for name in ("versions", "receipts")))
         pools = [(body, read(body, "threepeat-pool/1")) for body in evidence["versions"]]
         check("there is no pool", bool(pools))
         check_versions(evidence, pools)
@@ -254,36 +278,31 @@ def verify(evidence: Any, own: Sequence[Any] = ()) -> None:
             replay.step()
         check("draws are missing", len(evidence["receipts"]) == evidence["draws"])
         check("the last draw is another one", replay.head == evidence["head"])
-        check_own(evidence, own)
-    except (
-        AttributeError,
-        KeyError,
-        TypeError,
-        ValueError,
-        IndexError,
-        RecursionError,
-        ZeroDivisionError,
-    ) as error:
+        return check_own(evidence, own)
+    except (AttributeError, KeyError, TypeError, ValueError, IndexError, RecursionError) as error:
         raise WrongError(f"the file is damaged: {type(error).__name__} {error}") from None
+
+
+def load(name: str) -> Any:
+    """What a file says."""
+    try:
+        return json.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise WrongError(f"the file {name} cannot be read: {error}") from None
 
 
 def main(given: Sequence[str]) -> int:
     """Run on files, as the page above says."""
-    own: Sequence[Any] = ()
-    if "--receipts" in given:
-        place = given.index("--receipts")
-        own = json.loads(Path(given[place + 1]).read_text(encoding="utf-8"))
-        given = [*given[:place], *given[place + 2 :]]
-    if len(given) != 1:
+    if len(given) not in {1, 3} or given[1:2] not in ([], ["--receipts"]):
         sys.stderr.write(__doc__ or "")
         return 2
-    evidence = json.loads(Path(given[0]).read_text(encoding="utf-8"))
     try:
-        verify(evidence, own)
+        evidence = load(given[0])
+        own = verify(evidence, load(given[2]) if len(given) > 1 else ())
     except WrongError as error:
         sys.stdout.write(f"WRONG: {error}\n")
         return 1
-    sys.stdout.write(f"Everything fits: {len(evidence['receipts'])} draws, {len(own)} receipts of your own.\n")
+    sys.stdout.write(f"Everything fits: {len(evidence['receipts'])} draws, {own} receipts of your own.\n")
     return 0
 
 

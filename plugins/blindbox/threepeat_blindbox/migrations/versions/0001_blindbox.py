@@ -24,6 +24,7 @@ TABLES = (
     "nonce",
     "chance",
     "claim",
+    "refund",
 )
 
 
@@ -192,6 +193,7 @@ def upgrade() -> None:
         _text("order_id"),
         _number("ordinal"),
         _number("money"),
+        _number("total", default="0"),
         sa.Column("day", sa.Date, nullable=False),
         _text("pool", nullable=True),
         _text("nonce", nullable=True),
@@ -204,7 +206,7 @@ def upgrade() -> None:
         sa.CheckConstraint("source IN ('order', 'chance')", name="box_source_check"),
         sa.CheckConstraint("state IN ('waiting', 'opened', 'void')", name="box_state_check"),
         sa.CheckConstraint("(state = 'opened') = (draw_no IS NOT NULL)", name="box_draw_check"),
-        sa.CheckConstraint("ordinal > 0 AND money >= 0", name="box_count_check"),
+        sa.CheckConstraint("ordinal > 0 AND money >= 0 AND total >= 0", name="box_count_check"),
         key=("id",),
         comment=personal("member_id", on_erase=ANONYMISE, keeps=("source", "state")),
     )
@@ -246,18 +248,32 @@ def upgrade() -> None:
         _number("series_id"),
         _number("member_id"),
         _number("amount"),
+        _number("back", default="0"),
         _text("reason"),
         _text("state", default="asked"),
         _number("times", default="1"),
         _instant("asked_at"),
         sa.CheckConstraint("state IN ('asked', 'done', 'failed')", name="claim_state_check"),
         sa.CheckConstraint(REASONS, name="claim_reason_check"),
-        sa.CheckConstraint("amount > 0 AND times > 0", name="claim_amount_check"),
+        sa.CheckConstraint("amount > 0 AND back BETWEEN 0 AND amount AND times > 0", name="claim_amount_check"),
         key=("id",),
         comment=personal("member_id", on_erase=ANONYMISE, keeps=("state", "reason")),
     )
-    create_tenant_index("claim_open", "claim", ["order_id"], where="state = 'asked'")
+    create_tenant_index("claim_order", "claim", ["order_id"])
+    create_tenant_index("claim_open", "claim", ["asked_at"], where="state = 'asked'")
     create_tenant_index("claim_member", "claim", ["member_id"])
+    create_tenant_table(
+        "refund",
+        _text("order_id"),
+        _text("refund_id"),
+        _number("member_id"),
+        _number("amount"),
+        sa.Column("units", JSONB, nullable=False, server_default="{}"),
+        sa.CheckConstraint("amount >= 0", name="refund_amount_check"),
+        key=("order_id", "refund_id"),
+        comment=personal("member_id", on_erase=DELETE),
+    )
+    create_tenant_index("refund_member", "refund", ["member_id"])
 
 
 def downgrade() -> None:

@@ -15,7 +15,7 @@ REASONS = "reason IN ('', 'gone', 'failing')"
 DELIVERY_STATES = "state IN ('queued', 'delivered', 'failed', 'stopped')"
 FAILURES = (
     "failure IN ('', 'status', 'timeout', 'connection', 'certificate', 'answer', 'address', 'unreadable',"
-    " 'secret', 'internal')"
+    " 'secret', 'resting', 'internal')"
 )
 RESEND_STATES = "state IN ('running', 'done')"
 
@@ -34,11 +34,14 @@ def upgrade() -> None:
         sa.Column("old_secret", sa.Text),
         sa.Column("old_until", INSTANT),
         sa.Column("failing_since", INSTANT),
+        sa.Column("failed_at", INSTANT),
+        sa.Column("rests_until", INSTANT),
         sa.Column("arrived_at", INSTANT),
         *_changes(),
         sa.CheckConstraint(ENDPOINT_STATES, name="endpoint_state_check"),
         sa.CheckConstraint(REASONS, name="endpoint_reason_check"),
         sa.CheckConstraint("(old_secret IS NULL) = (old_until IS NULL)", name="endpoint_old_check"),
+        sa.CheckConstraint("(failing_since IS NULL) = (failed_at IS NULL)", name="endpoint_failing_check"),
         key=("id",),
     )
     create_tenant_index("endpoint_active", "endpoint", [], where="state = 'active'")
@@ -79,6 +82,7 @@ def upgrade() -> None:
         sa.CheckConstraint(RESEND_STATES, name="resend_state_check"),
         key=("id",),
     )
+    create_tenant_index("resend_running", "resend", ["endpoint_id"], unique=True, where="state = 'running'")
 
 
 def downgrade() -> None:
