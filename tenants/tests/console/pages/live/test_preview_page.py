@@ -64,6 +64,8 @@ def test_answers_are_shown_in_words(begun):
     assert "GET /v1/me/parrot/said" in page
     assert "GET /v1/me/parrot/of" not in page
     assert "<script>alert" not in page
+    # What is for programs stands in the JSON for developers alone.
+    assert (page.count("d1gest"), page.count("Digest")) == (1, 0)
 
 
 def test_an_order_makes_points_grow_and_a_refund_takes_them(begun):

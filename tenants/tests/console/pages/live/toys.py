@@ -38,6 +38,7 @@ class Said(BaseModel):
     prize: RewardChoice = Field(title="Prize")
     parts: list[Part] = Field(title="Parts")
     nothing: str | None = None
+    digest: str = Field(default="d1gest", title="Digest", json_schema_extra=shown(programs=True))
 
 
 class Words(BaseModel):
