@@ -4,7 +4,6 @@
 in a folder of its own and is removed at the end.
 """
 
-import asyncio
 import itertools
 import os
 import secrets
@@ -44,6 +43,7 @@ from threepeat.sdk.migrations import Roles
 from threepeat.tenancy import keys, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
+from threepeat.testing.kept import KEPT
 from threepeat.worker.loop import Worker
 
 BY = "test"
@@ -297,19 +297,17 @@ class Sender:
             currency=tenant.store.currency,
             now=datetime.now(UTC),
         )
-        asyncio.run(self._append(tenant, items))
+        url = self._platform.database.urls.app.set(drivername="postgresql")
+        keyring = self._platform.keyring
+        KEPT.use(
+            url.render_as_string(hide_password=False),
+            lambda connection: append(connection, keyring, tenant.id, items),
+        )
         return items
 
     def __call__(self, tenant: Tenant, kind: str, member: str | None, **event: Any) -> Item:
         """Send one event, as `event` builds it."""
         return self.batch(tenant, [self.event(kind, member, **event)])[0]
-
-    async def _append(self, tenant: Tenant, items: Sequence[Item]) -> None:
-        url = self._platform.database.urls.app.set(drivername="postgresql")
-        async with await psycopg.AsyncConnection.connect(
-            url.render_as_string(hide_password=False), autocommit=True
-        ) as connection:
-            await append(connection, self._platform.keyring, tenant.id, items)
 
 
 @pytest.fixture

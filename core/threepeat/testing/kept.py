@@ -1,0 +1,71 @@
+"""An asynchronous connection that stays open between the events that a test sends one by one."""
+
+import asyncio
+import atexit
+import threading
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeAlias
+
+import psycopg
+
+Connection: TypeAlias = psycopg.AsyncConnection[Any]
+Use: TypeAlias = Callable[[Connection], Awaitable[object]]
+
+
+class Kept:
+    """Lends connections, and keeps the one that came back last; whoever comes meanwhile gets one of their own."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._kept: tuple[str, Connection] | None = None
+
+    def use(self, url: str, work: Use) -> None:
+        """Do something with a connection to a database; an error closes the connection and is raised."""
+        asyncio.run_coroutine_threadsafe(self._use(url, work), self._running()).result()
+
+    def _running(self) -> asyncio.AbstractEventLoop:
+        with self._lock:
+            if self._loop is None:
+                self._loop = asyncio.new_event_loop()
+                threading.Thread(target=self._loop.run_forever, name="threepeat-sending", daemon=True).start()
+                atexit.register(self._end)
+            return self._loop
+
+    async def _use(self, url: str, work: Use) -> None:
+        connection = await self._take(url)
+        try:
+            await work(connection)
+        except BaseException:
+            await connection.close()
+            raise
+        await self._keep(url, connection)
+
+    async def _take(self, url: str) -> Connection:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            if kept[0] == url and await _answers(kept[1]):
+                return kept[1]
+            await kept[1].close()
+        return await psycopg.AsyncConnection.connect(url, autocommit=True)
+
+    def _end(self) -> None:
+        if self._loop is not None and self._kept is not None:
+            asyncio.run_coroutine_threadsafe(self._kept[1].close(), self._loop).result()
+
+    async def _keep(self, url: str, connection: Connection) -> None:
+        before, self._kept = self._kept, (url, connection)
+        if before is not None:
+            await before[1].close()
+
+
+async def _answers(connection: Connection) -> bool:
+    """Whether the other end is still there: tests end connections, and drop whole databases."""
+    try:
+        await connection.execute("")
+    except psycopg.Error:
+        return False
+    return True
+
+
+KEPT = Kept()
