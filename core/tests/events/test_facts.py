@@ -220,7 +220,7 @@ def test_core_knows_since_when_a_member_is_one(platform, store, meet):
         ("knower.seen_at", "2026-01-10T00:00:00Z", "is no instant"),
         ("knower.tags", ["vip"], "is no set"),
         ("knower.tags", {7}, "is no text"),
-        ("knower.tags", {"a\0"}, "holds NUL"),
+        ("knower.tags", {"a\0"}, "holds a NUL"),
     ],
 )
 def test_a_value_of_another_kind_is_refused_and_named(platform, store, knower, meet, name, value, reason):

@@ -99,6 +99,8 @@ class Cluster:
     def database(self, template: str | None = None) -> Iterator[str]:
         """A database of its own, copied from the template, dropped at the end."""
         name = f"{self.template}_{secrets.token_hex(4)}"
+        if template is not None:
+            KEPT.let_go()
         copying = f"CREATE DATABASE {{}} TEMPLATE {{}} OWNER {{}} STRATEGY {self.strategy}"
         self._run(copying, name, template or self.template, self.roles.owner)
         self._run("REVOKE ALL ON DATABASE {} FROM PUBLIC", name)

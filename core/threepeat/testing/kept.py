@@ -24,12 +24,17 @@ class Kept:
         """Do something with a connection to a database; an error closes the connection and is raised."""
         asyncio.run_coroutine_threadsafe(self._use(url, work), self._running()).result()
 
+    def let_go(self) -> None:
+        """Close what is kept: a database can be copied only while nobody is connected to it."""
+        if self._loop is not None:
+            asyncio.run_coroutine_threadsafe(self._drop(), self._loop).result()
+
     def _running(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
                 threading.Thread(target=self._loop.run_forever, name="threepeat-sending", daemon=True).start()
-                atexit.register(self._end)
+                atexit.register(self.let_go)
             return self._loop
 
     async def _use(self, url: str, work: Use) -> None:
@@ -49,9 +54,10 @@ class Kept:
             await kept[1].close()
         return await psycopg.AsyncConnection.connect(url, autocommit=True)
 
-    def _end(self) -> None:
-        if self._loop is not None and self._kept is not None:
-            asyncio.run_coroutine_threadsafe(self._kept[1].close(), self._loop).result()
+    async def _drop(self) -> None:
+        kept, self._kept = self._kept, None
+        if kept is not None:
+            await kept[1].close()
 
     async def _keep(self, url: str, connection: Connection) -> None:
         before, self._kept = self._kept, (url, connection)
