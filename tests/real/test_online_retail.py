@@ -58,6 +58,7 @@ def balances(installation) -> dict[tuple[str, str], int]:
     return {(store, member): points for store, member, points in installation.rows(BALANCES)}
 
 
+@pytest.mark.long
 def test_the_import_reproduces_the_golden_figures_and_every_members_points(installation, online_retail):
     with installation.running("worker"):
         printed = installation.run(*installation.import_online_retail(holdout=0))

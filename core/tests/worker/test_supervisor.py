@@ -306,7 +306,7 @@ def test_a_call_to_the_outside_that_hangs_ends_its_process_and_nothing_else(plac
     assert len(place.lines("worker died")) == 1
 
 
-@pytest.mark.parametrize("noticed", [True, False])
+@pytest.mark.parametrize("noticed", [True, pytest.param(False, marks=pytest.mark.long)])
 def test_the_locks_of_a_killed_worker_are_free_at_once_even_in_the_middle_of_a_query(place, noticed):
     tea = place.store("tea")
     if not noticed:  # without the role's setting the query would go on, and so would its locks
@@ -355,7 +355,7 @@ def test_a_second_signal_does_not_wait(place):
     assert place.effects(tea) == {}
 
 
-@pytest.mark.parametrize("trouble", ["hang", "hold"])
+@pytest.mark.parametrize("trouble", ["hang", pytest.param("hold", marks=pytest.mark.long)])
 def test_workers_end_with_a_supervisor_that_was_killed(place, trouble):
     tea = place.store("tea")
     with place.worker("--processes", "2", THREEPEAT_WORKER_DEADLINE_SECONDS="600") as worker:
