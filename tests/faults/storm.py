@@ -197,7 +197,7 @@ class Place:
         self._processes[name].wait(20)
         self._began_at = Path(self.log.name).stat().st_size
         self.start(name, f"{point}:2")
-        until = time.monotonic() + seconds + 15
+        until = time.monotonic() + seconds + PATIENCE_SECONDS
         while time.monotonic() < until and not self._ended(name):
             time.sleep(0.05)
         if self._ended(name):
