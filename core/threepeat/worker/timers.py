@@ -1,6 +1,6 @@
 """Deadlines and schedules that have come, handed to their plugin in batches."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from itertools import groupby
@@ -21,10 +21,10 @@ from threepeat.worker import calendar
 # One index probe for each plugin and kind, however many rows are not due yet. The instant is bound: under
 # row-level security a condition on core.now() would not reach the index.
 DUE = text("""
-    SELECT t.plugin, t.kind, t.name, t.key, t.due_at, t.member_id, t.payload, t.depth
+    SELECT t.place, t.plugin, t.kind, t.name, t.key, t.due_at, t.member_id, t.payload, t.depth
     FROM unnest(CAST(:plugins AS text[])) AS p (plugin), unnest(CAST(:kinds AS text[])) AS k (kind),
     LATERAL (
-        SELECT * FROM core.timer t
+        SELECT t.ctid AS place, t.* FROM core.timer t
         WHERE t.tenant_id = :tenant AND t.plugin = p.plugin AND t.kind = k.kind AND t.due_at <= :now
         ORDER BY t.due_at LIMIT :most
     ) t
@@ -39,17 +39,21 @@ NEXT = text("""
         ORDER BY t.due_at LIMIT 1
     ) t
 """)
-# Rows are locked in the order of their keys. A row that was set again since it was read stays. The instant is
-# compared in a way that keeps the planner from looking rows up by it: thousands may share one. What is locked is
-# found again by its place, so that a table of which no statistics exist yet makes no difference.
+# Each row is looked up at the place where it was read, which costs the same however many others are open. A row
+# that was set again since then is elsewhere and stays; name and key say that no other row has taken its place.
+# Rows are locked in the order of their keys.
 FIRED = text("""
     WITH locked AS (
-        SELECT t.ctid AS place FROM core.timer t
-        JOIN unnest(CAST(:names AS text[]), CAST(:keys AS text[]), CAST(:dues AS timestamptz[]))
-             AS given (name, key, due_at) USING (name, key)
-        WHERE t.tenant_id = :tenant AND t.plugin = :plugin AND t.kind = 'timer'
-          AND t.due_at IS NOT DISTINCT FROM given.due_at
-        ORDER BY t.name, t.key FOR UPDATE OF t
+        SELECT t.place FROM (
+            SELECT * FROM unnest(CAST(:places AS tid[]), CAST(:names AS text[]), CAST(:keys AS text[]),
+                                 CAST(:dues AS timestamptz[])) AS given (place, name, key, due_at)
+            ORDER BY name, key
+        ) AS given, LATERAL (
+            SELECT t.ctid AS place FROM core.timer t
+            WHERE t.tenant_id = :tenant AND t.plugin = :plugin AND t.kind = 'timer' AND t.ctid = given.place
+              AND (t.name, t.key, t.due_at) = (given.name, given.key, given.due_at)
+            FOR UPDATE
+        ) AS t
     )
     DELETE FROM core.timer t
     WHERE t.tenant_id = :tenant AND t.ctid = ANY(ARRAY(SELECT place FROM locked))
@@ -95,10 +99,15 @@ def next_due(scope: Scope, plugins: Collection[str], kinds: Collection[str]) -> 
 
 @dataclass
 class Deadlines:
-    """Deadlines on their way to one plugin; it is the `Work` of a share."""
+    """Deadlines on their way to one plugin; it is the `Work` of a share.
+
+    Attributes:
+        places: Where the row of each name and key was read.
+    """
 
     opened: OpenTenant
     plugin: Installed
+    places: Mapping[tuple[str, str], str]
 
     def free(self, items: Sequence[Due]) -> list[Due]:
         """All of them: deadlines wait for nobody's letters."""
@@ -134,6 +143,7 @@ class Deadlines:
         return self.opened.scope.run(
             FIRED,
             plugin=self.plugin.id,
+            places=[self.places[item.name, item.key] for item in items],
             names=[item.name for item in items],
             keys=[item.key for item in items],
             dues=[item.due_at for item in items],

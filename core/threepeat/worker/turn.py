@@ -191,8 +191,9 @@ class _Turn:
                 share, opened = self._share(plugin), self.opened
                 plans = timers.occurrences(opened, plugin, (row for row in mine if row.kind == "schedule"))
                 share.hand_over(Occurrences(opened, plugin), plans)
-                set_for = timers.deadlines(row for row in mine if row.kind == "timer")
-                share.hand_over(Deadlines(opened, plugin), set_for)
+                rows = [row for row in mine if row.kind == "timer"]
+                places = {(row.name, row.key): row.place for row in rows}
+                share.hand_over(Deadlines(opened, plugin, places), timers.deadlines(rows))
                 self._stand(share, self._positions[plugin.id])
 
     def _serve_letters(self, work: "_Work") -> None:
