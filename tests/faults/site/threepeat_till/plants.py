@@ -45,8 +45,6 @@ def _acknowledge_before_commit() -> None:
 
 def _position_on_its_own() -> None:
     """A turn commits its effects, and only then, in a transaction of its own, how far it came."""
-    import time
-
     from sqlalchemy import text
 
     from threepeat.worker import turn
@@ -63,7 +61,6 @@ def _position_on_its_own() -> None:
     def in_two(self: Any, tenant: Any, **given: Any) -> Any:
         late.clear()
         progress = serve(self, tenant, **given)
-        time.sleep(0.2)
         with self.platform.database.tenant(tenant.id) as scope:
             for plugin, position in late:
                 scope.run(
