@@ -7,6 +7,9 @@ STAMP := $(VENV)/.installed
 PACKAGES := core tenants plugins/blindbox plugins/checkin plugins/checkout plugins/groupbuy plugins/messages plugins/orders plugins/points plugins/tiers plugins/vouchers plugins/webhooks plugins/welcome plugins/winback
 SOURCES := -p threepeat -p threepeat_tenants -p threepeat_blindbox -p threepeat_checkin -p threepeat_checkout -p threepeat_groupbuy -p threepeat_messages -p threepeat_orders -p threepeat_points -p threepeat_tiers -p threepeat_vouchers -p threepeat_webhooks -p threepeat_welcome -p threepeat_winback
 
+# Each of the many processes that a run starts would compile every module anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: help demo test test-browser check format bench bench-road proofs storm docs screenshots lock clean
 
 help: ## say what the verbs do

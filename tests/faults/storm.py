@@ -221,6 +221,11 @@ class Place:
             time.sleep(0.05)
         self.slowest_ready = max(self.slowest_ready, time.monotonic() - began)
 
+    def errors(self) -> list[str]:
+        """What the processes logged as errors, other than that one of them was killed."""
+        lines = Path(self.log.name).read_text(errors="replace").splitlines()
+        return [line for line in lines if '"level": "error"' in line and '"exit": "SIGKILL"' not in line]
+
     def _ended(self, name: str) -> bool:
         if name == "api":
             return self._processes[name].poll() == -signal.SIGKILL
@@ -504,6 +509,8 @@ def _count(platform: Platform, tenant: Tenant, ledger: Ledger, place: Place, out
         "bells": abs(bells.wanted - bells.rung) + abs(bells.rung - bells.distinct_rung) + (len(made) < bells.rung),
     }
     outcome.letters = letters.n if letters else 0
+    if outcome.surfaced:
+        console.print(*place.errors(), sep="\n", markup=False)
     if found := Path(place.log.name).read_bytes().count(b"40P01"):
         outcome.surfaced["deadlocks"] += found
     outcome.findings = [f"{one.owner}.{one.name}: {one.promise}" for one in verify(platform, tenant) if one.rows]

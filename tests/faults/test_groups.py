@@ -204,7 +204,7 @@ class Town:
             current = tenants.by_id(connection, self.tenant.id)
         assert [f"{one.owner}.{one.name}" for one in verify(self.platform, current) if one.rows] == []
         assert not self.rows(text("SELECT FROM core.dead_letter WHERE tenant_id = :tenant"))
-        assert not self.ledger.surfaced
+        assert not self.ledger.surfaced, self.place.errors()
         assert b"40P01" not in Path(self.place.log.name).read_bytes()
 
 

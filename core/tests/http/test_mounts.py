@@ -542,3 +542,28 @@ def test_a_route_that_fastapi_refuses_quarantines_its_plugin_and_the_others_are_
         token = keys.sign_token(platform.keyring, 1, 1, "m1", timedelta(hours=1))[0]
         headers = {"Authorization": f"Bearer {token}"}
         assert_problem(client.get("/v1/me/broken/x", headers=headers), 404)
+
+
+class Secretive(BaseModel):
+    """An answer that pydantic can write and not describe."""
+
+    call: Callable[[], int] | None = None
+
+
+def undescribed(ctx: Context[Any]) -> Secretive:
+    del ctx
+    return Secretive()
+
+
+def test_a_plugin_whose_types_have_no_description_is_served_and_left_out_of_it(
+    open_platform: Callable[..., Platform],
+) -> None:
+    route = get("/x", undescribed, summary="An answer without a description")
+    platform = open_platform(registry=Registry.load([("broken", Broken(route)), ("club", Club())]))
+    with serving(platform) as url, httpx2.Client(base_url=url) as client:
+        assert not client.get("/readyz").json()["quarantined"]
+        answer = client.get("/v1/openapi.json")
+        assert answer.status_code == 200
+        paths = answer.json()["paths"].keys()
+        assert {"/v1/me/club/join", "/v1/events"} <= paths
+        assert not [path for path in paths if "broken" in path]

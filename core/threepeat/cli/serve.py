@@ -43,14 +43,19 @@ def serve(
         import uvicorn  # noqa: PLC0415
 
         from threepeat.events.platform import Platform  # noqa: PLC0415
+        from threepeat.http.app import create_app  # noqa: PLC0415
 
         stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
-        Platform.open().database.dispose()  # say what is wrong before anything listens
+        platform = Platform.open()  # says what is wrong before anything listens
+        served: str | Callable[[], object] = partial(create_app, platform)
+        if processes > 1:
+            platform.database.dispose()
+            served = "threepeat.cli.serve:app"
         if workers:
             stack.enter_context(child("worker", "--processes", str(workers)))
         uvicorn.run(
-            "threepeat.cli.serve:app",
+            served,
             factory=True,
             host=host,
             port=port,

@@ -1,11 +1,10 @@
 """Builds the ASGI app."""
 
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import Any
-from weakref import WeakSet
 
 import anyio.to_thread
 import msgspec
@@ -15,6 +14,7 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
+from starlette.routing import BaseRoute
 
 import threepeat
 from threepeat.events.incoming import CloudEvent
@@ -43,16 +43,12 @@ from threepeat.http.config import HttpConfig
 from threepeat.http.edge import Edge
 from threepeat.http.health import Readiness
 from threepeat.http.lanes import Lanes
-from threepeat.sdk import Plugin
 
 APPS = "threepeat.apps"
 """Entry points of what other distributions add to the app: called with the app, the platform and the config."""
 ROOMS = (me.router, collections.router)
 """Where plugins mount what members ask of them, and what merchants manage in them."""
 PROBLEMS = (401, 403, 404, 408, 409, 413, 415, 422, 429, 503)
-
-DESCRIBED: WeakSet[Plugin[Any]] = WeakSet()
-"""Plugins whose routes were described once in this process: they stay as they are, and describing takes long."""
 
 logger = structlog.get_logger(__name__)
 
@@ -98,19 +94,24 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     app.state.refusals = Refusals()
     app.state.door = Door(platform, config.timeouts)
     rooms = (ingest, members, roster, consents, privacy, tactics, collections, metrics, keys, trails, quotes, me)
-    routers = (*(room.router for room in rooms), *mounted)
-    for router in routers:
-        app.include_router(router, responses={code: {"model": problems.Problem} for code in PROBLEMS})
+    responses: dict[int | str, dict[str, Any]] = {code: {"model": problems.Problem} for code in PROBLEMS}
+    for room in rooms:
+        app.include_router(room.router, responses=responses)
+    strangers: dict[str, list[BaseRoute]] = {}
+    for plugin, parts in mounted.items():
+        already = len(app.routes)
+        for part in parts:
+            app.include_router(part, responses=responses)
+        strangers[plugin] = app.routes[already:]
     app.include_router(health.router(platform.registry, ready))
     problems.install(app)
-    lanes = Lanes(
-        config, platform.database.pool_size, _guarded(routers), [plugin.id for plugin in platform.registry]
-    )
+    guarded = _guarded([*(room.router for room in rooms), *(part for parts in mounted.values() for part in parts)])
+    lanes = Lanes(config, platform.database.pool_size, guarded, [plugin.id for plugin in platform.registry])
     app.add_middleware(Edge, config=config, callers=known, lanes=lanes)
     # Last, so that what they put around the app also sees what the edge refuses.
     for point in sorted(entry_points(group=APPS), key=lambda point: point.name):
         point.load()(app, platform, config)
-    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]
+    app.openapi = lambda: _openapi(app, strangers)  # type: ignore[method-assign]
     return app
 
 
@@ -144,8 +145,8 @@ def _guarded(routers: Iterable[APIRouter]) -> set[str]:
     }
 
 
-def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
-    """The plugins' routers; a plugin whose routes cannot be served is quarantined and the others go on."""
+def _mounted(platform: Platform) -> tuple[Platform, dict[str, list[APIRouter]]]:
+    """The plugins' routers by id; a plugin whose routes cannot be served is quarantined and the others go on."""
     routers: dict[str, list[APIRouter]] = {}
     broken: dict[str, str] = {}
     for plugin in platform.registry:
@@ -153,9 +154,6 @@ def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
         try:
             me.mount(parts[0], plugin)
             collections.mount(parts[1], plugin)
-            if plugin.plugin not in DESCRIBED:
-                get_openapi(title="", version="", routes=[route for part in parts for route in part.routes])
-                DESCRIBED.add(plugin.plugin)
         except Exception as error:  # noqa: BLE001 - a stranger's declaration may fail in any way
             broken[plugin.id] = f"its routes cannot be served: {error}"
             logger.error("plugin quarantined", plugin=plugin.id, reason=broken[plugin.id])
@@ -163,12 +161,16 @@ def _mounted(platform: Platform) -> tuple[Platform, list[APIRouter]]:
             routers[plugin.id] = parts
     if broken:
         platform = replace(platform, registry=platform.registry.quarantine(broken))
-    return platform, [router for plugin in platform.registry for router in routers[plugin.id]]
+    return platform, routers
 
 
-def _openapi(app: FastAPI) -> dict[str, Any]:
+def _openapi(app: FastAPI, strangers: Mapping[str, Sequence[BaseRoute]]) -> dict[str, Any]:
+    """The description of the API, made when it is first asked for: it takes longer than the rest of the start."""
     if app.openapi_schema is None:
-        schema = get_openapi(title=app.title, version=app.version, summary=app.summary, routes=app.routes)
+        try:
+            schema = _described(app, app.routes)
+        except Exception:  # noqa: BLE001 - a stranger's types may fail in any way
+            schema = _described(app, _describable(app, strangers))
         components = msgspec.json.schema_components(
             [ingest.Receipt, CloudEvent],
             schema_hook=lambda _: {"type": "object", "description": "The fields of the event's type."},
@@ -177,3 +179,19 @@ def _openapi(app: FastAPI) -> dict[str, Any]:
         schema.setdefault("components", {}).setdefault("schemas", {}).update(components)
         app.openapi_schema = schema
     return app.openapi_schema
+
+
+def _described(app: FastAPI, routes: Sequence[BaseRoute]) -> dict[str, Any]:
+    return get_openapi(title=app.title, version=app.version, summary=app.summary, routes=routes)
+
+
+def _describable(app: FastAPI, strangers: Mapping[str, Sequence[BaseRoute]]) -> list[BaseRoute]:
+    """All routes but those of plugins whose types have no description: these are served and not described."""
+    silent: list[BaseRoute] = []
+    for plugin, routes in strangers.items():
+        try:
+            _described(app, routes)
+        except Exception as error:  # noqa: BLE001 - as above
+            logger.error("a plugin is left out of the API's description", plugin=plugin, reason=str(error))
+            silent += routes
+    return [route for route in app.routes if route not in silent]
