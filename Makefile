@@ -29,7 +29,8 @@ demo: $(STAMP) ## run everything with a simulated store; ORDERS=file MAP="order_
 
 test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a server of yours (a superuser's URL)
 	$(MAKE) check
-	$(if $(DATABASE_URL),DATABASE_URL="$(DATABASE_URL)") $(BIN)/python -m pytest -n 2 --dist worksteal $(ARGS)
+	$(BIN)/python -m pytest -n 2 --dist worksteal $(or $(ARGS),-m "not long and not browser and not alone")
+	$(if $(ARGS),,$(BIN)/python -m pytest -m alone)
 
 test-browser: $(STAMP) ## drive the consoles in Chromium, then measure them; ARGS="--screenshots folder"
 	$(BIN)/python tests/browser/prepare.py

@@ -12,6 +12,7 @@ from storm import API_POINTS, WORKER_POINTS, storm
 SEED = 20261121
 
 
+@pytest.mark.alone
 def test_nothing_is_lost_or_doubled_while_processes_are_killed():
     outcome = storm(seconds=5, seed=SEED, points=(), least=3)
     outcome.show()
