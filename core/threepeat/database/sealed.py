@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 from sqlalchemy import Connection
 
+from threepeat.database.lost import is_lost
 from threepeat.sdk.errors import PluginError
 
 # Savepoints stay allowed: they are how a handler survives an error that it expects.
@@ -137,6 +138,8 @@ def _undo(connection: Connection, error: BaseException) -> None:
             connection.exec_driver_sql("ROLLBACK TO SAVEPOINT plugin_call")
             connection.exec_driver_sql("RELEASE SAVEPOINT plugin_call")
         except Exception as inner:
+            if is_lost(inner):
+                raise  # the server went away meanwhile: nobody ended anything
             raise BrokenTurnError("the transaction was ended by hand") from inner
     else:
         raise BrokenTurnError("the transaction was ended by hand") from error

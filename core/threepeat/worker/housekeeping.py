@@ -12,12 +12,12 @@ import structlog
 from sqlalchemy import Row, text
 
 from threepeat.database.engine import Scope
+from threepeat.database.lost import is_lost
 from threepeat.database.redact import brief
 from threepeat.events import erasure
 from threepeat.events.platform import Platform
 from threepeat.tenancy import switches
 from threepeat.tenancy.tenants import Tenant
-from threepeat.worker.share import is_lost
 from threepeat.worker.watch import Watch
 
 CORE = "core"

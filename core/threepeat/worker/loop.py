@@ -14,6 +14,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from threepeat.database.faults import fault_point
+from threepeat.database.lost import is_lost
 from threepeat.database.redact import brief
 from threepeat.events.platform import Platform
 from threepeat.tenancy import tenants
@@ -22,7 +23,7 @@ from threepeat.worker import claims, housekeeping
 from threepeat.worker.calls import Caller
 from threepeat.worker.careful import Careful
 from threepeat.worker.claims import Claim
-from threepeat.worker.share import is_lost, is_unlucky
+from threepeat.worker.share import is_unlucky
 from threepeat.worker.turn import Progress, Server
 from threepeat.worker.watch import Watch
 

@@ -7,6 +7,7 @@ import structlog
 from prometheus_client import Counter, Histogram
 from sqlalchemy.exc import DBAPIError
 
+from threepeat.database.lost import is_lost
 from threepeat.database.redact import brief
 from threepeat.database.sealed import BrokenTurnError
 from threepeat.events.context import Cause, PluginContext
@@ -174,11 +175,3 @@ def is_transient(error: Exception) -> bool:
 def is_unlucky(error: Exception) -> bool:
     """Whether it met another transaction and gave way; that says nothing about what it was doing."""
     return isinstance(error, DBAPIError) and (getattr(error.orig, "sqlstate", None) or "")[:2] == "40"
-
-
-def is_lost(error: Exception) -> bool:
-    """Whether the connection is gone, or the server is going."""
-    if not isinstance(error, DBAPIError):
-        return False
-    state = getattr(error.orig, "sqlstate", None)
-    return error.connection_invalidated or state is None or state[:2] == "08" or state[:4] == "57P0"
