@@ -51,7 +51,7 @@ bench: $(STAMP) ## measure throughput side by side, in one run
 	$(BIN)/python tests/bench/run.py $(ARGS)
 
 proofs: $(STAMP) ## run the proofs that take hours: every named place, planted mistakes, histories, draws, the whole API
-	$(BIN)/python -m pytest -m long tests core plugins $(ARGS)
+	$(BIN)/python -m pytest -m long tests core tenants plugins $(ARGS)
 	HISTORIES=10000 SEQUENCES=1000 $(BIN)/python -m pytest tests/histories plugins/points/tests/rewards/test_machine.py \
 	  plugins/checkout/tests/test_machine.py plugins/vouchers/tests/test_machine.py $(ARGS)
 	HISTORIES=1000 SEQUENCES=200 $(BIN)/python -m pytest plugins/tiers/tests/test_histories.py \

@@ -1,5 +1,6 @@
 """Logs of a test run: plain tracebacks, without local variables."""
 
+import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -18,6 +19,12 @@ structlog.configure(
 )
 LOGS, ROOT = structlog.get_config(), logging.getLogger()
 HANDLERS, LEVEL = ROOT.handlers[:], ROOT.level
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no later search for garbage walks through it again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

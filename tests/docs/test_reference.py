@@ -172,10 +172,10 @@ def test_a_route_whose_callers_nobody_has_named_is_not_documented_by_guessing():
         reference.pages(sources)
 
 
-def test_the_pages_depend_on_no_terminal(written, monkeypatch):
+def test_the_pages_depend_on_no_terminal(installed, written, monkeypatch):
     monkeypatch.setenv("COLUMNS", "40")
     monkeypatch.setenv("TERM", "dumb")
-    assert reference.pages() == written
+    assert reference.pages(installed) == written
 
 
 def test_the_callers_of_each_route_are_those_that_its_code_lets_in(written):

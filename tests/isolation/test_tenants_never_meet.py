@@ -2,12 +2,14 @@
 
 import base64
 import json
+import secrets
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any
 
 import httpx2
@@ -17,12 +19,17 @@ from psycopg import sql
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from threepeat.database.config import connect
 from threepeat.database.engine import Database
 from threepeat.database.lint import DIRECTORY
-from threepeat.events.platform import Platform
+from threepeat.events.platform import KeyConfig, Platform
+from threepeat.events.stores import open_store
 from threepeat.plugins.registry import GROUP
+from threepeat.sdk.migrations import Roles
 from threepeat.tenancy import keys, members, switches
+from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
+from threepeat.testing.fixtures import Cluster, serving
 from threepeat.worker.loop import Worker
 
 GHOST = 10**6
@@ -49,6 +56,10 @@ class Shop:
     key: str
     price: int
     rate: int
+
+    @property
+    def slug(self) -> str:
+        return self.tenant.store.slug
 
     def call(self, method: str, path: str, token: str | None = None, **given: Any) -> httpx2.Response:
         headers = {"Authorization": f"Bearer {token or self.key}", **given.pop("headers", {})}
@@ -98,16 +109,38 @@ def event(key: str, kind: str, subject: str, data: Mapping[str, Any]) -> dict[st
     }
 
 
+@pytest.fixture(scope="module")
+def platform(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Platform]:
+    """One platform for a file; every test makes stores of its own."""
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def client(platform: Platform) -> Iterator[httpx2.Client]:
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
+
+
 @pytest.fixture
-def shops(
-    platform: Platform,
-    client: httpx2.Client,
-    make_tenant: Callable[..., Tenant],
-    make_key: Callable[..., str],
-) -> tuple[Shop, Shop]:
+def tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant(f"first-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def other_tenant(make_tenant: Callable[..., Tenant]) -> Tenant:
+    return make_tenant(f"second-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def shops(platform: Platform, client: httpx2.Client) -> tuple[Shop, Shop]:
+    return two_shops(platform, client)
+
+
+def two_shops(platform: Platform, client: httpx2.Client) -> tuple[Shop, Shop]:
     made = []
     for slug, price, rate in (("first", 10_000, 1), ("second", 77_700, 3)):
-        tenant = make_tenant(slug, enable=("points",))
+        tenant = open_store(platform, f"{slug}-{secrets.token_hex(4)}", enable=("points",), holdout=0, by="test")
         with platform.database.tenant(tenant.id) as scope:
             switches.save_settings(
                 scope,
@@ -120,14 +153,14 @@ def shops(
                 holdout_percent=0,
                 by="test",
             )
-        made.append(Shop(tenant, client, make_key(tenant, "ingest", "manage"), price, rate))
+            key = keys.create_key(scope, platform.keyring, "test", ("ingest", "manage"), by="test")
+        made.append(Shop(tenant, client, key, price, rate))
     return made[0], made[1]
 
 
 def assert_apart(*shops: Shop) -> None:
     """Every store and every member sees its own, and nothing else."""
     for shop in shops:
-        slug = shop.tenant.store.slug
         tactics = shop.call("GET", "/v1/tactics").json()["tactics"]
         assert [one["settings"] for one in tactics if one["id"] == "points"] == [{"points_per_unit": shop.rate}]
         reported = shop.call("GET", "/v1/metrics/points").json()["plugins"][0]["metrics"]
@@ -136,7 +169,7 @@ def assert_apart(*shops: Shop) -> None:
         for customer in CUSTOMERS:
             token = shop.token(customer)
             me = shop.call("GET", "/v1/me", token).json()
-            assert (me["external_id"], me["store"]) == (customer, slug)
+            assert (me["external_id"], me["store"]) == (customer, shop.slug)
             balance = shop.call("GET", "/v1/me/points/balance", token).json()
             assert balance["available"] == shop.expected(customer)
             history = shop.call("GET", "/v1/me/points/history", token).json()["entries"]
@@ -146,15 +179,24 @@ def assert_apart(*shops: Shop) -> None:
                 references.insert(0, "refund:r-1")
             assert [one["reference"] for one in history] == references
             member = shop.call("GET", f"/v1/members/{customer}").json()
-            assert member["exempt"] is (customer == "ann" and slug == "second")
+            assert member["exempt"] is (customer == "ann" and shop is shops[1])
 
 
-@pytest.mark.parametrize("policies", [True, False], ids=["with row-level security", "by the statements alone"])
-def test_two_stores_with_the_same_ids_stay_apart(
-    platform: Platform, shops: tuple[Shop, Shop], worker: Worker, policies: bool
-):
-    if not policies:
+@pytest.fixture
+def policies(platform: Platform, request: pytest.FixtureRequest) -> Iterator[None]:
+    """Row-level security as a test wants it."""
+    if not request.param:
         switch_policies(platform.database, "DISABLE")
+    yield
+    if not request.param:
+        switch_policies(platform.database, "ENABLE")
+
+
+@pytest.mark.parametrize(
+    "policies", [True, False], ids=["with row-level security", "by the statements alone"], indirect=True
+)
+@pytest.mark.usefixtures("policies")
+def test_two_stores_with_the_same_ids_stay_apart(platform: Platform, shops: tuple[Shop, Shop], worker: Worker):
     first, second = shops
     for shop in shops:
         receipt = shop.trade()
@@ -261,7 +303,7 @@ def test_a_members_own_events_go_into_the_members_own_store(platform: Platform, 
     answer = first.call("POST", "/v1/events", first.token("ann"), content=json.dumps([mine]), headers=BATCH)
     assert answer.json()["accepted"] == 1, answer.text
     with platform.database.ops.connect() as ops:
-        found = ops.execute(text("SELECT tenant_id, subject FROM core.event")).all()
+        found = ops.execute(text("SELECT tenant_id, subject FROM core.event WHERE id = 'seen'")).all()
     assert [tuple(row) for row in found] == [(first.tenant.id, "ann")]
     assert heads(platform)[second.tenant.id] == 0
 
@@ -512,10 +554,9 @@ FORBIDDEN = {
 }
 
 
-def corpus(platform: Platform, found: Sequence[Relation], a: int, b: int, own: Mapping[str, int]) -> list[Attempt]:
+def corpus(roles: Roles, found: Sequence[Relation], a: int, b: int, own: Mapping[str, int]) -> list[Attempt]:
     """Every template on every table."""
     attempts: list[Attempt] = []
-    roles = platform.database.urls.roles
     for number, relation in enumerate(found):
         partner = found[(number + 1) % len(found)]
         rows = own[str(relation)]
@@ -627,28 +668,72 @@ class Field:
     attempts: list[Attempt]
 
 
+@dataclass(frozen=True)
+class Ground:
+    """A database with two stores that nobody is connected to: fields are copies of it."""
+
+    cluster: Cluster
+    name: str
+    data: Path
+    a: int
+    b: int
+
+    @contextmanager
+    def field(self) -> Iterator[Field]:
+        with self.cluster.database(self.name) as name:
+            database = Database(connect(self.cluster.config(name, self.data)))
+            try:
+                found = relations(database)
+                own, foreign = (
+                    {name: count for name, (count, _) in checksums(database, found, tenant).items()}
+                    for tenant in (self.a, self.b)
+                )
+                assert min(own.values()) > 0
+                assert min(foreign.values()) > 0
+                attempts = corpus(database.urls.roles, found, self.a, self.b, own)
+                yield Field(database, found, self.a, self.b, attempts)
+            finally:
+                database.dispose()
+
+
+@pytest.fixture(scope="module")
+def ground(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ground]:
+    data = tmp_path_factory.mktemp("ground")
+    with cluster.database() as name:
+        config = cluster.config(name, data)
+        with Platform.open(config, keys=KeyConfig(keys=new_line())) as platform:
+            with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as client:
+                shops = two_shops(platform, client)
+                for shop in shops:
+                    shop.trade()
+            Worker(platform).drain()
+            database = platform.database
+            found = relations(database)
+            a, b = (shop.tenant.id for shop in shops)
+            before = {tenant: checksums(database, found, tenant) for tenant in (a, b)}
+            with database.ops.begin() as ops:
+                for tenant in (a, b):
+                    for relation in found:
+                        if before[tenant][str(relation)][0] == 0:
+                            ops.exec_driver_sql(insert_any(relation, tenant))
+            with raw(database, "owner") as owner:
+                owner.execute("ANALYZE")
+                owner.commit()
+        yield Ground(cluster, name, data, a, b)
+
+
+@pytest.fixture(scope="module")
+def field(ground: Ground) -> Iterator[Field]:
+    """For the tests that leave it as it is."""
+    with ground.field() as made:
+        yield made
+
+
 @pytest.fixture
-def field(platform: Platform, shops: tuple[Shop, Shop], worker: Worker) -> Field:
-    for shop in shops:
-        shop.trade()
-    worker.drain()
-    database = platform.database
-    found = relations(database)
-    a, b = (shop.tenant.id for shop in shops)
-    before = {tenant: checksums(database, found, tenant) for tenant in (a, b)}
-    with database.ops.begin() as ops:
-        for tenant in (a, b):
-            for relation in found:
-                if before[tenant][str(relation)][0] == 0:
-                    ops.exec_driver_sql(insert_any(relation, tenant))
-    with raw(database, "owner") as owner:
-        owner.execute("ANALYZE")
-        owner.commit()
-    own = {name: count for name, (count, _) in checksums(database, found, a).items()}
-    foreign = {name: count for name, (count, _) in checksums(database, found, b).items()}
-    assert min(own.values()) > 0
-    assert min(foreign.values()) > 0
-    return Field(database, found, a, b, corpus(platform, found, a, b, own))
+def own_field(ground: Ground) -> Iterator[Field]:
+    """For a test that changes it."""
+    with ground.field() as made:
+        yield made
 
 
 def test_the_corpus_covers_every_tenant_table_with_hundreds_of_statements(field: Field):
@@ -681,44 +766,45 @@ def test_no_statement_reaches_a_row_of_the_other_store(field: Field):
     assert checksums(field.database, field.relations, field.b) == before
 
 
-def test_statements_that_stay_done_leave_the_other_store_as_it_was(field: Field):
-    before = checksums(field.database, field.relations, field.b)
-    mine = checksums(field.database, field.relations, field.a)
-    kept = [attempt for attempt in field.attempts if attempt.template not in STEPS]
-    run(field.database, kept, field.a, keep=True, tolerated=frozenset({PRIVILEGE, OWN_PARENT}))
-    assert checksums(field.database, field.relations, field.b) == before
-    assert checksums(field.database, field.relations, field.a) != mine
-    with raw(field.database, "ops") as ops:
-        for relation in field.relations:
+def test_statements_that_stay_done_leave_the_other_store_as_it_was(own_field: Field):
+    before = checksums(own_field.database, own_field.relations, own_field.b)
+    mine = checksums(own_field.database, own_field.relations, own_field.a)
+    kept = [attempt for attempt in own_field.attempts if attempt.template not in STEPS]
+    run(own_field.database, kept, own_field.a, keep=True, tolerated=frozenset({PRIVILEGE, OWN_PARENT}))
+    assert checksums(own_field.database, own_field.relations, own_field.b) == before
+    assert checksums(own_field.database, own_field.relations, own_field.a) != mine
+    with raw(own_field.database, "ops") as ops:
+        for relation in own_field.relations:
             rows = ops.execute(f"SELECT DISTINCT tenant_id FROM {relation}".encode()).fetchall()
-            assert {row[0] for row in rows} <= {field.a, field.b}
+            assert {row[0] for row in rows} <= {own_field.a, own_field.b}
 
 
-def test_the_corpus_bites_when_row_level_security_is_off(field: Field):
-    switch_policies(field.database, "DISABLE")
+def test_the_corpus_bites_when_row_level_security_is_off(own_field: Field):
+    switch_policies(own_field.database, "DISABLE")
     tolerated = frozenset({PRIVILEGE, OWN_PARENT, "23505", "23514"})
-    outcome = run(field.database, field.attempts, field.a, keep=False, tolerated=tolerated)
+    outcome = run(own_field.database, own_field.attempts, own_field.a, keep=False, tolerated=tolerated)
     leaking = [attempt for attempt, found in outcome if isinstance(found, int) and found > 0]
-    assert {str(attempt.relation) for attempt in leaking} == {str(relation) for relation in field.relations}
-    toothless = {attempt.template for attempt in field.attempts} - {attempt.template for attempt in leaking}
+    assert {str(attempt.relation) for attempt in leaking} == {str(relation) for relation in own_field.relations}
+    toothless = {attempt.template for attempt in own_field.attempts} - {attempt.template for attempt in leaking}
     assert toothless == set(FORBIDDEN)  # those are a matter of privileges, not of policies
     read = {"seen", "count", "copied"}
-    assert {str(a.relation) for a in leaking if a.measure in read} == {str(r) for r in field.relations}
+    assert {str(a.relation) for a in leaking if a.measure in read} == {str(r) for r in own_field.relations}
 
 
 CHANGED = {"member": "UPDATE {} SET exempt = true", "staff": "UPDATE {} SET locale = 'en'"}
 """How a row is changed that others point to; the rest are deleted."""
 
 
-def test_a_checksum_sees_a_single_foreign_change(field: Field):
-    for relation in field.relations:
-        before = checksums(field.database, field.relations, field.b)
-        one = f"SELECT ctid FROM {relation} WHERE tenant_id = {field.b} LIMIT 1"
+def test_a_checksum_sees_a_single_foreign_change(own_field: Field):
+    before = checksums(own_field.database, own_field.relations, own_field.b)
+    for relation in own_field.relations:
+        one = f"SELECT ctid FROM {relation} WHERE tenant_id = {own_field.b} LIMIT 1"
         change = CHANGED.get(relation.name, "DELETE FROM {}").format(relation)
-        with field.database.ops.begin() as ops:
+        with own_field.database.ops.begin() as ops:
             assert ops.exec_driver_sql(f"{change} WHERE ctid IN ({one})").rowcount == 1
-        after = checksums(field.database, field.relations, field.b)
+        after = checksums(own_field.database, own_field.relations, own_field.b)
         assert {name for name in after if after[name] != before[name]} == {str(relation)}
+        before = after
 
 
 # ---- no tenant, and the next tenant ---------------------------------------------------------------------------
@@ -767,20 +853,19 @@ def test_a_tenant_that_is_no_number_is_an_error_and_no_tenant(field: Field):
                 app.execute(f"SELECT count(*) FROM {relation}".encode())
 
 
-def test_nothing_can_point_to_a_member_of_another_store(field: Field):
-    with raw(field.database, "ops") as ops:
+def test_nothing_can_point_to_a_member_of_another_store(own_field: Field):
+    with raw(own_field.database, "ops") as ops:
         rows = ops.execute("SELECT tenant_id, max(id) FROM core.member GROUP BY 1").fetchall()
     largest = dict(rows)
     point = "INSERT INTO core.identity (tenant_id, kind, value, member_id) VALUES (%s, 'wechat', 'x', %s)"
-    with raw(field.database, "app", field.a) as app:
+    with raw(own_field.database, "app", own_field.a) as app:
         with pytest.raises(psycopg.errors.ForeignKeyViolation), app.transaction():
-            app.execute(point, (field.a, largest[field.b]))
-        app.execute(point, (field.a, largest[field.a]))
+            app.execute(point, (own_field.a, largest[own_field.b]))
+        app.execute(point, (own_field.a, largest[own_field.a]))
 
 
-def test_a_prepared_statement_sees_the_tenant_of_the_moment(field: Field, platform: Platform):
-    urls = platform.database.urls
-    database = Database(urls, pool_size=1)
+def test_a_prepared_statement_sees_the_tenant_of_the_moment(field: Field):
+    database = Database(field.database.urls, pool_size=1)
     backends, seen = set(), []
     for tenant in (field.a, field.b) * 8:
         with database.tenant(tenant) as scope:

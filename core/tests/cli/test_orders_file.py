@@ -1,5 +1,6 @@
 import csv
 import gzip
+import itertools
 import json
 import lzma
 import os
@@ -627,11 +628,16 @@ RETAIL = {
 }
 
 
-@pytest.mark.skipif(retail_file() is None, reason="shared/data/online_retail.csv.xz is not beside the repository")
-def test_online_retail_agrees_with_an_independent_reading(tmp_path):
+RETAIL_IS_HERE = pytest.mark.skipif(
+    retail_file() is None, reason="shared/data/online_retail.csv.xz is not beside the repository"
+)
+
+
+def read_retail(path, tmp_path):
+    """The orders of a file, the report, how often progress was told, the countries and how many lines count."""
     calls = []
     orders, report = read_orders(
-        retail_file(),
+        path,
         RETAIL,
         tenant_by="Country",
         refund_prefix="C",
@@ -643,7 +649,7 @@ def test_online_retail_agrees_with_an_independent_reading(tmp_path):
     expected = defaultdict(Decimal)
     lines = 0
     countries = set()
-    with lzma.open(retail_file(), "rt", encoding="utf-8", newline="") as file:
+    with lzma.open(path, "rt", encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
             countries.add(row["Country"])
             if row["CustomerID"] and not row["InvoiceNo"].startswith("A"):
@@ -653,7 +659,27 @@ def test_online_retail_agrees_with_an_independent_reading(tmp_path):
     pounds = {key: value.quantize(Decimal("0.01")) for key, value in expected.items()}
     assert {(o.tenant, o.order_id): Decimal(o.total).scaleb(-2) for o in orders} == pounds
     assert all(sum(line.amount for line in order.lines) == order.total for order in orders)
+    assert report.used == lines
+    assert len(calls) <= 102
+    return orders, report, len(calls), countries, lines
 
+
+@RETAIL_IS_HERE
+def test_the_first_of_online_retail_agree_with_an_independent_reading(tmp_path):
+    path = tmp_path / "first.csv.xz"
+    with lzma.open(retail_file(), "rb") as whole, lzma.open(path, "wb", preset=0) as first:
+        first.writelines(itertools.islice(whole, 1 + 40_000))
+    orders, report, _calls, _countries, lines = read_retail(path, tmp_path)
+    assert report.rows == 40_000
+    assert 0 < report.rejected == 40_000 - lines
+    assert {order.kind for order in orders} == {"order", "refund"}
+    assert len(rejects_of(tmp_path)) == report.rejected + 1
+
+
+@RETAIL_IS_HERE
+@pytest.mark.long
+def test_online_retail_agrees_with_an_independent_reading(tmp_path):
+    orders, report, calls, countries, lines = read_retail(retail_file(), tmp_path)
     assert sum(order.total for order in orders if order.kind == "order") == 891_140_790
     assert sum(order.total for order in orders if order.kind == "refund") == 61_134_209
     assert (report.rows, report.used, report.rejected) == (541_909, lines, 135_080)
@@ -663,4 +689,4 @@ def test_online_retail_agrees_with_an_independent_reading(tmp_path):
     assert countries - {order.tenant for order in orders} == {"Hong Kong"}
     assert len(countries) == 38
     assert len(rejects_of(tmp_path)) == 135_081
-    assert 80 <= len(calls) <= 102
+    assert 80 <= calls <= 102

@@ -65,6 +65,15 @@ def migrated(cluster: Cluster, tmp_path: Path) -> Iterator[Database]:
         database.dispose()
 
 
+@pytest.fixture(scope="module")
+def whole(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Database]:
+    """One migrated database for the tests that leave it as it is."""
+    with cluster.database() as name:
+        database = Database(connect(cluster.config(name, tmp_path_factory.mktemp("data"))))
+        yield database
+        database.dispose()
+
+
 @pytest.fixture
 def versions(tmp_path: Path) -> Path:
     """The migrations of a stranger's plugin `loyal`: two steps."""
@@ -171,18 +180,18 @@ def test_a_plugin_without_tables_has_no_state(migrated: Database, tmp_path: Path
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_a_plugin_goes_up_and_down_and_up(bare: Database, name: str):
+def test_a_plugin_goes_up_and_down_and_up(migrated: Database, name: str):
     source = next(source for source in SOURCES if source.schema == name)
-    upgrade(bare, *SOURCES)
-    first, tables = catalogue(bare), relations(bare, name)
+    assert {state for state, _ in states(migrated, *SOURCES).values()} == {State.OK}
+    first, tables = catalogue(migrated), relations(migrated, name)
     assert len(tables) > 1
-    migrate.downgrade(bare.owner, bare.urls.roles, source)
-    assert relations(bare, name) == {"alembic_version"}
-    assert states(bare, source)[name] == (State.PENDING, None)
-    assert catalogue(bare) != first
-    upgrade(bare, source)
-    assert relations(bare, name) == tables
-    assert catalogue(bare) == first
+    migrate.downgrade(migrated.owner, migrated.urls.roles, source)
+    assert relations(migrated, name) == {"alembic_version"}
+    assert states(migrated, source)[name] == (State.PENDING, None)
+    assert catalogue(migrated) != first
+    upgrade(migrated, source)
+    assert relations(migrated, name) == tables
+    assert catalogue(migrated) == first
 
 
 def test_a_downgrade_can_stop_half_way(migrated: Database, versions: Path):
@@ -235,12 +244,12 @@ def differences(connection: Connection, schema: str, metadata: MetaData) -> list
 
 
 @pytest.mark.parametrize("name", PACKAGES)
-def test_a_plugins_migrations_make_what_its_models_say(migrated: Database, name: str):
-    with migrated.owner.connect() as connection:
+def test_a_plugins_migrations_make_what_its_models_say(whole: Database, name: str):
+    with whole.owner.connect() as connection:
         assert differences(connection, name, metadata_of(name)) == []
     assert {table.schema for table in metadata_of(name).tables.values()} == {name}
     assert {table.name for table in metadata_of(name).tables.values()} | {"alembic_version"} == (
-        relations(migrated, name)
+        relations(whole, name)
     )
 
 
@@ -263,20 +272,20 @@ DIFFERENCES = {
 
 
 @pytest.mark.parametrize("ddl", DIFFERENCES)
-def test_a_planted_difference_is_seen(migrated: Database, ddl: str):
-    with migrated.owner.connect() as connection:
+def test_a_planted_difference_is_seen(whole: Database, ddl: str):
+    with whole.owner.connect() as connection:
         connection.execute(text(ddl))
         found = differences(connection, "points", metadata_of("points"))
     kinds = {one[0][0] if isinstance(one, list) else one[0] for one in found}
     assert DIFFERENCES[ddl] in kinds
 
 
-def test_a_difference_of_the_models_is_seen(migrated: Database):
+def test_a_difference_of_the_models_is_seen(whole: Database):
     changed = MetaData(schema="points")
     for table in metadata_of("points").tables.values():
         table.to_metadata(changed)
     Table("planted", changed)
-    with migrated.owner.connect() as connection:
+    with whole.owner.connect() as connection:
         assert [one[0] for one in differences(connection, "points", changed)] == ["add_table"]
 
 

@@ -307,7 +307,8 @@ def test_an_event_that_ends_the_process_is_put_aside_after_three_attempts_of_its
     name = platform.database.urls.app.database
     config = cluster.config(name, tmp_path).model_dump()
     keys = "k:" + "A" * 43 + "="
-    starts, context = 0, multiprocessing.get_context("spawn")
+    starts, context = 0, multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload([Worker.__module__, type(orders).__module__, type(points).__module__])
     while starts < 12:
         child = context.Process(target=drain_in_a_process, args=(config, keys, exits_on))
         child.start()

@@ -9,7 +9,7 @@ from threepeat.database.engine import Database
 from threepeat.database.erasable import faults
 from threepeat.database.lint import Hole, holes
 from threepeat.database.migrate import CORE, Source, State, status
-from threepeat.database.personal import personal_tables
+from threepeat.database.personal import TenantTable, marked, tenant_tables
 from threepeat.sdk.migrations import Roles
 
 OLDEST_MAJOR = 15
@@ -60,8 +60,9 @@ def check(
         if states["core"] is not State.OK:
             raise BootError(f"core's schema is {states['core']}: run `threepeat db upgrade`")
         leaks = holes(connection, database.urls.roles)
-        kept = faults(connection, database.urls.roles)
-        stuck = _unmerging(connection, merging) if merging is not None else {}
+        tables = tenant_tables(connection)
+        kept = faults(connection, database.urls.roles, tables)
+        stuck = _unmerging(tables, merging) if merging is not None else {}
     names = {source.schema for source in plugins}
     core_leaks = [hole for hole in leaks if hole.schema not in names and hole.schema not in away]
     if core_leaks:
@@ -83,11 +84,11 @@ def _unmigrated(states: dict[str, State]) -> dict[str, str]:
     }
 
 
-def _unmerging(connection: Connection, merging: Collection[str]) -> dict[str, str]:
+def _unmerging(tables: Sequence[TenantTable], merging: Collection[str]) -> dict[str, str]:
     return {
         table.table.schema: f"{table} holds members' data, and the plugin does not override merge_members: "
         "two members who are one person could not be merged"
-        for table in personal_tables(connection)
+        for table in marked(tables)
         if table.table.schema != "core" and table.table.schema not in merging
     }
 

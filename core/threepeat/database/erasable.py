@@ -82,9 +82,16 @@ class Check:
     expression: str
 
 
-def faults(connection: Connection, roles: Roles) -> list[Hole]:
-    """What would keep erasure from doing what it promises, in every schema; empty if nothing does."""
-    tables = [t for t in tenant_tables(connection) if (t.schema, t.name) not in {("core", d) for d in DIRECTORY}]
+def faults(connection: Connection, roles: Roles, every: Sequence[TenantTable] | None = None) -> list[Hole]:
+    """What would keep erasure from doing what it promises, in every schema; empty if nothing does.
+
+    Args:
+        connection: A connection that may read the catalogue.
+        roles: The roles of the database.
+        every: The tables with a tenant's rows, by whoever has read them already.
+    """
+    every = tenant_tables(connection) if every is None else every
+    tables = [t for t in every if (t.schema, t.name) not in {("core", d) for d in DIRECTORY}]
     marked = {(t.schema, t.name): read for t in tables if (read := read_comment(t)) is not None}
     keys = _foreign_keys(connection)
     checks = _checks(connection)
@@ -139,27 +146,44 @@ def _texts(
     pointing = {
         mine for key in keys if key.source == name and key.target not in marked for mine, _ in key.pairs
     }  # the merchant's own keys
+    asked = [(check, sought) for check in checks if (sought := _sought(table, check.column)) is not None]
+    passed = dict(zip(asked, _hold(connection, asked), strict=True))
     for column in table.table.columns:
-        mine = [check for check in checks if check.column == column.name]
+        mine = [(check, passed[check, sought]) for check, sought in asked if check.column == column.name]
         if column.name in table.keeps:
-            closed = any(c.validated and _holds(connection, c, column.name, FREE_TEXT) is False for c in mine)
+            closed = any(check.validated and found is False for check, found in mine)
             if not column.plain and not closed and column.name not in pointing:
                 yield f"it keeps {column.name}, and no CHECK on that column alone refuses free text"
-        elif column.is_text and column in table.scrubbed:
-            for check in mine:
-                if _holds(connection, check, column.name, sample(column)) is not True:
+        else:
+            for _check, found in mine:
+                if found is not True:
                     yield f"{column.name} is made a hash, which its CHECK refuses: name it in keeps"
 
 
-def _holds(connection: Connection, check: Check, column: str, value: str) -> bool | None:
-    """Whether a value passes a CHECK; None if the CHECK cannot take such a value at all."""
-    probe = f"SELECT ({check.expression}) FROM (SELECT CAST('{value}' AS text) AS {quoted(column)}) AS probe"  # noqa: S608
+def _sought(table: PersonalTable, name: str) -> str | None:
+    """The value with which a column's CHECKs are tried; None if they do not matter."""
+    column = table.table.column(name)
+    if column is None or column.plain:
+        return None
+    if name in table.keeps:
+        return FREE_TEXT
+    return sample(column) if column.is_text and column in table.scrubbed else None
+
+
+def _hold(connection: Connection, asked: Sequence[tuple[Check, str]]) -> list[bool | None]:
+    """Whether values pass CHECKs, all in one statement; None for a CHECK that cannot take such a value at all."""
+    if not asked:
+        return []
+    probes = ", ".join(
+        f"(SELECT ({check.expression}) FROM (SELECT CAST('{value}' AS text) AS {quoted(check.column)}) AS probe)"  # noqa: S608
+        for check, value in asked
+    )
     try:
         with connection.begin_nested():
-            answer = connection.execute(text(probe.replace("\\:", ":").replace(":", "\\:"))).scalar()
+            row = connection.execute(text(f"SELECT {probes}".replace("\\:", ":").replace(":", "\\:"))).one()
     except DBAPIError:
-        return None
-    return answer is not False
+        return [None] if len(asked) == 1 else [_hold(connection, [one])[0] for one in asked]
+    return [answer is not False for answer in row]
 
 
 def _references(key: ForeignKey, marked: Mapping[Name, PersonalTable]) -> Iterator[str]:

@@ -5,7 +5,7 @@ The answer needs no plugin's code, so it is the same for a plugin that is off, q
 
 import json
 from collections import defaultdict
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -166,8 +166,13 @@ def tenant_tables(connection: Connection) -> list[TenantTable]:
 
 def personal_tables(connection: Connection, *, schemas: Collection[str] | None = None) -> list[PersonalTable]:
     """Every table that holds members' data, by name; of some schemas only, if asked."""
-    marked = map(read_comment, tenant_tables(connection))
-    return [table for table in marked if table is not None and (schemas is None or table.table.schema in schemas)]
+    found = marked(tenant_tables(connection))
+    return [table for table in found if schemas is None or table.table.schema in schemas]
+
+
+def marked(tables: Iterable[TenantTable]) -> list[PersonalTable]:
+    """Those of some tables whose comment marks members' data."""
+    return [table for table in map(read_comment, tables) if table is not None]
 
 
 def read_comment(table: TenantTable) -> PersonalTable | None:

@@ -123,8 +123,13 @@ def list_collections(request: Request, door: AppDoor) -> CollectionList:
 
 
 def mount(into: APIRouter, plugin: Installed) -> None:
-    """Mount the routes of a plugin's collections, typed by their models."""
+    """Mount the routes of a plugin's collections, typed by their models.
+
+    Raises:
+        PydanticInvalidForJsonSchema: A model has a field that no schema can tell: no form could show it.
+    """
     for declared in plugin.collections.values():
+        declared.model.model_json_schema()
         path = f"/{plugin.id}/{declared.name}"
         item, one = f"{path}/{{item}}", declared.singular
         view, page = ItemView[declared.model], ItemPage[declared.model]  # type: ignore[name-defined]

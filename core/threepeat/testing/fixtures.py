@@ -4,6 +4,7 @@
 in a folder of its own and is removed at the end.
 """
 
+import asyncio
 import itertools
 import os
 import secrets
@@ -16,6 +17,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -121,7 +123,7 @@ class Cluster:
         """
         with self.database() as name:
             config = self.config(name, data).model_copy(update={"pool_size": pool_size})
-            with Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True) as opened:
+            with _opened(config, registry, KeyConfig(keys=new_line())) as opened:
                 yield opened
 
     def drop(self) -> None:
@@ -133,6 +135,14 @@ class Cluster:
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
+
+
+_installed = cache(Registry.discover)
+
+
+def _opened(config: DatabaseConfig, registry: Registry | None, given: KeyConfig) -> Platform:
+    """A platform on a copy of the template, which is up to date for the installed plugins."""
+    return Platform.open(config, registry=registry or _installed(), keys=given, upgrade=registry is not None)
 
 
 @pytest.fixture(scope="session")
@@ -191,7 +201,7 @@ def open_platform(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Pl
 
         def make(*, registry: Registry | None = None) -> Platform:
             config = cluster.config(name, tmp_path)
-            platform = Platform.open(config, registry=registry, keys=keys_given, upgrade=True)
+            platform = _opened(config, registry, keys_given)
             opened.append(platform)
             return platform
 
@@ -318,11 +328,19 @@ def send(platform: Platform) -> Sender:
     return Sender(platform)
 
 
+class _Server(uvicorn.Server):
+    """Looks more often whether it is to end: every test that serves waits for that."""
+
+    async def main_loop(self) -> None:
+        while not await self.on_tick(0):
+            await asyncio.sleep(0.02)
+
+
 @contextmanager
 def serving(platform: Platform, config: HttpConfig | None = None) -> Iterator[str]:
     """Serve a platform on a free loopback port; yields its base URL."""
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(create_app(platform, config), log_config=None, lifespan="on"))
+    server = _Server(uvicorn.Config(create_app(platform, config), log_config=None, lifespan="on"))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
     thread.start()
     try:

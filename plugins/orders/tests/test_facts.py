@@ -1,5 +1,6 @@
 """What the orders service lets others know, and what an audience makes of it."""
 
+import secrets
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -13,9 +14,16 @@ NOW = datetime.now(UTC)
 ORDERS = ["orders.count", "orders.spend", "orders.first_at", "orders.last_at"]
 
 
+@pytest.fixture(scope="module")
+def platform(cluster, tmp_path_factory):
+    """One platform for a file; every test makes stores of its own."""
+    with cluster.platform(tmp_path_factory.mktemp("data")) as opened:
+        yield opened
+
+
 @pytest.fixture
 def store(make_tenant):
-    return make_tenant("tea")
+    return make_tenant(f"tea-{secrets.token_hex(4)}")
 
 
 @contextmanager
@@ -94,7 +102,7 @@ def test_an_audience_of_buyers(platform, store, ids, tree, names):
 
 
 def test_the_facts_of_two_stores_with_the_same_members_never_meet(platform, make_tenant, store, ids, send, worker):
-    other = make_tenant("coffee")
+    other = make_tenant(f"coffee-{secrets.token_hex(4)}")
     send.batch(other, [paid(send, "ann", "1", 77, days=1)])
     worker.drain()
     theirs = members(platform, other)["ann"]

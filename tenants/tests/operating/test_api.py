@@ -2,17 +2,19 @@
 
 import csv
 import io
+import secrets
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
 from threepeat.tenancy.keys import Denied
+from threepeat.testing.fixtures import serving
 from threepeat.testing.hostile import ADDRESSES, IMPOSSIBLE, ODD
 from threepeat_tenants.accounts import links, operator_keys
 from threepeat_tenants.api import door
 
 OPEN = {
-    "slug": "tea",
     "name": "Tea House",
     "blueprint": "tea-coffee",
     "owner_name": "Ann",
@@ -20,10 +22,10 @@ OPEN = {
 }
 JSON = {"Content-Type": "application/json"}
 READS = (
-    *("/tenants", "/tenants/tea", "/tenants/tea/first-event", "/tenants/tea/allowances", "/tenants/tea/audit"),
+    *("/tenants", "/tenants/{}", "/tenants/{}/first-event", "/tenants/{}/allowances", "/tenants/{}/audit"),
     *(
-        "/tenants/tea/staff",
-        "/tenants/tea/letters",
+        "/tenants/{}/staff",
+        "/tenants/{}/letters",
         "/plans",
         "/plans/standard",
         "/blueprints",
@@ -36,74 +38,113 @@ READS = (
 )
 
 
+TENANT = text("SELECT id FROM core.tenant WHERE slug = :slug")
+SUSPENDED = text("SELECT count(*) FROM core.tenant WHERE suspended_at IS NOT NULL")
+
+
 def path(rest):
     return f"/v1/operator{rest}"
 
 
+@pytest.fixture(scope="module")
+def platform(still):
+    """One platform for a file; every test makes stores of its own."""
+    return still
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
+
+
 @pytest.fixture
-def opened(operator):
-    answer = operator.post(path("/tenants"), json=OPEN)
+def tenant(make_tenant):
+    return make_tenant(f"first-{secrets.token_hex(4)}")
+
+
+@pytest.fixture
+def slug():
+    return f"tea-{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def store(slug):
+    """Addresses of the store: `store("/staff")`."""
+    return lambda rest="": path(f"/tenants/{slug}{rest}")
+
+
+@pytest.fixture
+def opened(operator, slug):
+    answer = operator.post(path("/tenants"), json=OPEN | {"slug": slug})
     assert answer.status_code == 201, answer.text
     return answer.json()
 
 
-def test_a_store_is_opened_read_moved_suspended_and_reactivated(operator, opened):
-    assert opened["tenant"]["slug"] == "tea"
+def test_a_store_is_opened_read_moved_suspended_and_reactivated(operator, opened, slug, store):
+    assert opened["tenant"]["slug"] == slug
     assert opened["ingest_key"].startswith("tp_live_")
     assert "points" in opened["tactics"]
-    again = operator.post(path("/tenants"), json=OPEN)
+    again = operator.post(path("/tenants"), json=OPEN | {"slug": slug})
     assert (again.status_code, again.json()["type"]) == (409, "urn:threepeat:problem:slug-taken")
 
     plan = operator.put(path("/plans/small"), json={"title": "Small", "cap": 0, "events_per_second": 10})
     assert (plan.status_code, plan.json()["cap"]) == (200, 0)
-    assert operator.patch(path("/tenants/tea"), json={"plan": "small"}).json()["plan"] == "small"
+    assert operator.patch(store(), json={"plan": "small"}).json()["plan"] == "small"
     assert operator.get(path("/plans/small")).json()["above"] == 1
     assert operator.delete(path("/plans/small")).status_code == 422
 
     headers = {"Idempotency-Key": "one"}
-    first = operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}, headers=headers)
-    again = operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}, headers=headers)
+    first = operator.post(store("/suspend"), json={"reason": "late"}, headers=headers)
+    again = operator.post(store("/suspend"), json={"reason": "late"}, headers=headers)
     assert (first.status_code, again.status_code, first.content) == (200, 200, again.content)
-    assert operator.post(path("/tenants/tea/suspend"), json={"reason": "late"}).status_code == 409
-    assert operator.get(path("/tenants/tea")).json()["suspended_reason"] == "late"
-    assert operator.post(path("/tenants/tea/reactivate")).json()["suspended_at"] is None
+    assert operator.post(store("/suspend"), json={"reason": "late"}).status_code == 409
+    assert operator.get(store()).json()["suspended_reason"] == "late"
+    assert operator.post(store("/reactivate")).json()["suspended_at"] is None
 
-    actions = [one["action"] for one in operator.get(path("/tenants/tea/audit")).json()["entries"]]
+    actions = [one["action"] for one in operator.get(store("/audit")).json()["entries"]]
     assert actions[:3] == ["store.reactivated", "store.suspended", "plan.assigned"]
     assert operator.get(path("/audit")).json()["entries"][0]["subject"] == "small"
 
 
 @pytest.mark.usefixtures("opened")
-def test_everything_can_be_read_and_told_in_pages(operator):
+def test_everything_can_be_read_and_told_in_pages(operator, slug, store):
     for rest in READS:
-        assert operator.get(path(rest)).status_code == 200, rest
-    operator.post(path("/tenants"), json=OPEN | {"slug": "toys", "blueprint": None})
-    first = operator.get(path("/tenants"), params={"limit": 1}).json()
-    rest = operator.get(path("/tenants"), params={"limit": 1, "after": first["next"]}).json()
-    assert [first["tenants"][0]["slug"], rest["tenants"][0]["slug"], rest["next"]] == ["tea", "toys", None]
-    trail = operator.get(path("/tenants/tea/audit"), params={"limit": 1}).json()
-    older = operator.get(path("/tenants/tea/audit"), params={"before": trail["next"]}).json()
+        assert operator.get(path(rest.format(slug))).status_code == 200, rest
+    toys = f"toys-{slug}"
+    operator.post(path("/tenants"), json=OPEN | {"slug": toys, "blueprint": None})
+    pages = [operator.get(path("/tenants"), params={"limit": 1}).json()]
+    while pages[-1]["next"]:
+        pages.append(operator.get(path("/tenants"), params={"limit": 1, "after": pages[-1]["next"]}).json())
+    listed = [one["slug"] for page in pages for one in page["tenants"]]
+    assert listed == sorted(set(listed))
+    assert {slug, toys} <= set(listed)
+    assert len(listed) == len(pages)
+    trail = operator.get(store("/audit"), params={"limit": 1}).json()
+    older = operator.get(store("/audit"), params={"before": trail["next"]}).json()
     assert trail["entries"][0]["id"] not in {one["id"] for one in older["entries"]}
     usage = operator.get(path("/usage.csv"))
     assert usage.headers["content-type"].startswith("text/csv")
-    assert len(list(csv.reader(io.StringIO(usage.text)))) == 3
+    assert len(list(csv.reader(io.StringIO(usage.text)))) == 1 + len(listed)
 
 
 @pytest.mark.usefixtures("opened")
-def test_one_store_may_be_given_or_refused_a_plugin(operator):
+def test_one_store_may_be_given_or_refused_a_plugin(operator, store):
     def points(answer):
         return next(one for one in answer.json()["allowances"] if one["plugin"] == "points")
 
-    put = operator.put(path("/tenants/tea/allowances/points"), json={"allowed": False})
+    put = operator.put(store("/allowances/points"), json={"allowed": False})
     assert (points(put)["allowed"], points(put)["own"]) == (False, False)
-    put = operator.put(path("/tenants/tea/allowances/points"), json={"allowed": None})
+    put = operator.put(store("/allowances/points"), json={"allowed": None})
     assert (points(put)["allowed"], points(put)["own"]) == (True, None)
-    assert operator.put(path("/tenants/tea/allowances/nope"), json={"allowed": True}).status_code == 404
+    assert operator.put(store("/allowances/nope"), json={"allowed": True}).status_code == 404
 
 
-def test_letters_are_listed_without_whom_they_concern_tried_again_and_dropped(platform, operator, opened, tenant):
+def test_letters_are_listed_without_whom_they_concern_tried_again_and_dropped(
+    platform, operator, opened, tenant, slug, store
+):
     with platform.database.ops.begin() as ops:
-        tea = ops.execute(text("SELECT id FROM core.tenant WHERE slug = 'tea'")).scalar_one()
+        tea = ops.execute(TENANT, {"slug": slug}).scalar_one()
         for owner, position in ((tea, 1), (tea, 2), (tenant.id, 1)):
             ops.execute(
                 text(
@@ -113,19 +154,21 @@ def test_letters_are_listed_without_whom_they_concern_tried_again_and_dropped(pl
                 {"owner": owner, "position": position},
             )
     assert opened["tactics"]
-    found = operator.get(path("/tenants/tea/letters")).json()["letters"]
+    found = operator.get(store("/letters")).json()["letters"]
     assert [one["reference"] for one in found] == ["1", "2"]
     assert not {"member", "data"} & set(found[0])
     drop = {"plugin": "points", "kind": "event", "reference": "1"}
-    assert operator.post(path("/tenants/tea/letters/drop"), json=drop).json() == {"count": 1}
-    assert operator.post(path("/tenants/tea/letters/drop"), json=drop).status_code == 404
-    assert operator.post(path("/tenants/tea/letters/retry"), json={}).json() == {"count": 1}
-    assert [one["state"] for one in operator.get(path("/tenants/first/letters")).json()["letters"]] == ["waiting"]
+    assert operator.post(store("/letters/drop"), json=drop).json() == {"count": 1}
+    assert operator.post(store("/letters/drop"), json=drop).status_code == 404
+    assert operator.post(store("/letters/retry"), json={}).json() == {"count": 1}
+    assert [
+        one["state"] for one in operator.get(path(f"/tenants/{tenant.store.slug}/letters")).json()["letters"]
+    ] == ["waiting"]
 
 
 @pytest.mark.usefixtures("opened")
-def test_staff_are_added_changed_and_let_in_again_by_links(platform, operator):
-    at = path("/tenants/tea/staff")
+def test_staff_are_added_changed_and_let_in_again_by_links(platform, operator, slug, store):
+    at = store("/staff")
     (owner,) = operator.get(at).json()["staff"]
     assert (owner["name"], owner["role"], owner["phone"]) == ("Ann", "owner", "+8613800138000")
     assert operator.post(f"{at}/{owner['id']}/disable").json()["type"] == "urn:threepeat:problem:last-owner"
@@ -141,7 +184,7 @@ def test_staff_are_added_changed_and_let_in_again_by_links(platform, operator):
     assert operator.post(f"{at}/{bo['id']}/role", json={"role": "operator"}).json()["role"] == "operator"
     second = operator.post(f"{at}/{bo['id']}/link").json()["link"]
     with platform.database.ops.begin() as ops:
-        tea = ops.execute(text("SELECT id FROM core.tenant WHERE slug = 'tea'")).scalar_one()
+        tea = ops.execute(TENANT, {"slug": slug}).scalar_one()
     with platform.database.tenant(tea) as scope:
         assert links.read(scope, platform.keyring, second).person.id == bo["id"]
         with pytest.raises(Denied):
@@ -149,32 +192,32 @@ def test_staff_are_added_changed_and_let_in_again_by_links(platform, operator):
     assert operator.post(f"{at}/{bo['id']}/disable").json()["disabled_at"] is not None
     assert operator.post(f"{at}/{bo['id']}/link").status_code == 409
     assert operator.post(f"{at}/{bo['id']}/enable").json()["disabled_at"] is None
-    trail = operator.get(path("/tenants/tea/audit")).json()["entries"]
+    trail = operator.get(store("/audit")).json()["entries"]
     assert {one["actor"].partition(":")[0] for one in trail if one["subject"] == f"staff:{bo['id']}"} == {
         "operator-key"
     }
 
 
 @pytest.mark.usefixtures("opened")
-def test_staff_of_another_store_are_nobody(operator, tenant):
-    (owner,) = operator.get(path("/tenants/tea/staff")).json()["staff"]
+def test_staff_of_another_store_are_nobody(operator, tenant, store):
+    (owner,) = operator.get(store("/staff")).json()["staff"]
     here = path(f"/tenants/{tenant.store.slug}/staff")
     assert operator.get(here).json() == {"staff": []}
     for call, body in (("role", {"role": "analyst"}), ("disable", None), ("enable", None), ("link", None)):
         for person in (owner["id"], 0, -1, 2**63, 10**40):
             answer = operator.post(f"{here}/{person}/{call}", json=body)
             assert answer.status_code in {404, 422}, (call, person, answer.text)
-    assert operator.get(path("/tenants/tea/staff")).json()["staff"] == [owner]
+    assert operator.get(store("/staff")).json()["staff"] == [owner]
 
 
 @pytest.mark.usefixtures("opened")
-def test_nobody_else_gets_in_by_any_address(platform, operator, make_key, tenant):
+def test_nobody_else_gets_in_by_any_address(platform, operator, make_key, tenant, slug):
     known = {route for route in operator.get("/v1/openapi.json").json()["paths"] if "/operator/" in route}
     assert len(known) >= 20
     strangers = ["", "tp_op_000000000000_" + "a" * 43, make_key(tenant, "manage"), "tp_op_", "\u00ff"]
     operator.headers.pop("Authorization")
     for route in known:
-        address = route.replace("{slug}", "tea").replace("{plan}", "standard").replace("{plugin}", "points")
+        address = route.replace("{slug}", slug).replace("{plan}", "standard").replace("{plugin}", "points")
         address = address.replace("{figure}", "lag")
         for stranger in strangers:
             headers = {"Authorization": f"Bearer {stranger}".encode("latin-1")} if stranger else {}
@@ -182,9 +225,7 @@ def test_nobody_else_gets_in_by_any_address(platform, operator, make_key, tenant
                 answer = operator.request(method, address, headers=headers)
                 assert answer.status_code in {401, 405, 429}, (method, address, stranger)
     with platform.database.ops.begin() as ops:
-        assert (
-            ops.execute(text("SELECT count(*) FROM core.tenant WHERE suspended_at IS NOT NULL")).scalar_one() == 0
-        )
+        assert ops.execute(SUSPENDED).scalar_one() == 0
 
 
 def test_a_revoked_key_stops_at_once(platform, operator):
@@ -195,16 +236,19 @@ def test_a_revoked_key_stops_at_once(platform, operator):
     assert [operator.get(path("/plans")).status_code for _ in range(2)] == [401, 401]
 
 
-def test_a_key_that_comes_too_often_is_told_to_wait_and_so_is_a_flood_of_unknown_ones(operator, monkeypatch):
+def test_a_key_that_comes_too_often_is_told_to_wait_and_so_is_a_flood_of_unknown_ones(
+    platform, operator, monkeypatch
+):
     monkeypatch.setattr(door, "REQUESTS_PER_SECOND", 1)
-    answers = [operator.get(path("/plans")) for _ in range(6)]
+    with serving(platform) as url, httpx2.Client(base_url=url, headers=operator.headers) as alone:
+        answers = [alone.get(path("/plans")) for _ in range(6)]
+        codes = set()
+        for number in range(40):
+            headers = {"Authorization": f"Bearer tp_op_{number:012x}_{'a' * 43}"}
+            codes.add(alone.get(path("/plans"), headers=headers).status_code)
     assert answers[0].status_code == 200
     late = answers[-1]
     assert (late.status_code, late.headers["retry-after"]) == (429, "1")
-    codes = set()
-    for number in range(40):
-        headers = {"Authorization": f"Bearer tp_op_{number:012x}_{'a' * 43}"}
-        codes.add(operator.get(path("/plans"), headers=headers).status_code)
     assert codes == {401, 429}
 
 
@@ -214,16 +258,16 @@ def unhurried(monkeypatch):
 
 
 @pytest.mark.usefixtures("unhurried", "opened")
-def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator):
+def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator, slug):
     targets = (
         ("POST", "/tenants", "name"),
-        ("POST", "/tenants/tea/suspend", "reason"),
-        ("POST", "/tenants/tea/staff", "name"),
-        ("POST", "/tenants/tea/letters/retry", "reference"),
-        ("POST", "/tenants/tea/letters/drop", "plugin"),
-        ("PATCH", "/tenants/tea", "plan"),
+        ("POST", f"/tenants/{slug}/suspend", "reason"),
+        ("POST", f"/tenants/{slug}/staff", "name"),
+        ("POST", f"/tenants/{slug}/letters/retry", "reference"),
+        ("POST", f"/tenants/{slug}/letters/drop", "plugin"),
+        ("PATCH", f"/tenants/{slug}", "plan"),
         ("PUT", "/plans/small", "cap"),
-        ("PUT", "/tenants/tea/allowances/points", "allowed"),
+        ("PUT", f"/tenants/{slug}/allowances/points", "allowed"),
     )
     for number, (method, rest, field) in enumerate(targets):
         # What is impossible anywhere is refused before the route; one of each is enough.
@@ -236,7 +280,14 @@ def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator):
         plain = operator.request(method, path(rest), content=b"{}", headers={"Content-Type": "text/plain"})
         assert plain.status_code == 415
     for value in ADDRESSES.values():
-        for rest in ("/tenants", "/usage", "/usage.csv", "/tenants/tea/audit", "/tenants/tea/letters", "/audit"):
+        for rest in (
+            "/tenants",
+            "/usage",
+            "/usage.csv",
+            f"/tenants/{slug}/audit",
+            f"/tenants/{slug}/letters",
+            "/audit",
+        ):
             for name in ("limit", "after", "before", "month", "plugin"):
                 answer = operator.get(path(f"{rest}?{name}={value}"))
                 assert answer.status_code in {200, 404, 422}, (rest, name, value[:40])
@@ -245,6 +296,6 @@ def test_hostile_bodies_and_addresses_are_refused_and_nothing_breaks(operator):
             "/tenants/{}/audit",
             "/plans/{}",
             "/overview/{}",
-            "/tenants/tea/allowances/{}",
+            f"/tenants/{slug}/allowances/{{}}",
         ):
             assert operator.get(path(rest.format(value))).status_code in {401, 404, 405, 422}, (rest, value[:40])

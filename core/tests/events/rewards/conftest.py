@@ -4,6 +4,7 @@ import secrets
 from datetime import datetime
 from pathlib import Path
 
+import httpx2
 import pytest
 from sqlalchemy import text
 
@@ -12,6 +13,7 @@ from threepeat.plugins import Registry
 from threepeat.sdk import Grant, Manifest, Plugin, PluginSettings, hookimpl, post, when
 from threepeat.sdk.events import VisitMade
 from threepeat.tenancy import members, switches, tenants
+from threepeat.testing.fixtures import serving
 
 
 class Giver(Plugin[PluginSettings]):
@@ -44,6 +46,12 @@ def registry():
         from tokens_toy import Tokens
     plugins = [Giver("giver"), Giver("rival"), Giver("helper", "service"), Tokens()]
     return Registry.load((plugin.manifest.id, plugin) for plugin in plugins)
+
+
+@pytest.fixture(scope="module")
+def client(platform):
+    with serving(platform) as url, httpx2.Client(base_url=url, timeout=30) as made:
+        yield made
 
 
 @pytest.fixture
