@@ -91,6 +91,7 @@ def test_every_refusal_is_the_same_answer_after_the_same_work(house, office, ref
         assert next(iter(answers.values()))[1].count("argon2") == 1
 
 
+@pytest.mark.alone
 def test_every_refusal_takes_about_the_same_time(house, refusals, monkeypatch):
     heavy = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)
     monkeypatch.setattr(passwords, "HASHER", heavy)
