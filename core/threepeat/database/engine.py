@@ -138,7 +138,7 @@ class Database:
         Args:
             timeouts: The server's own by default.
         """
-        binds = {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds()} seconds"}
+        binds = {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds():f} seconds"}
         with self.app.begin() as connection:
             if timeouts is None:
                 connection.execute(SET_TENANT, binds)

@@ -203,6 +203,6 @@ def _snapshot(platform: Platform, tenant: Tenant) -> Iterator[Scope]:
     with platform.database.app.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
-            offset = f"{tenant.clock_offset.total_seconds()} seconds"
+            offset = f"{tenant.clock_offset.total_seconds():f} seconds"
             connection.execute(SET_TENANT, {"tenant": str(tenant.id), "offset": offset})
             yield Scope(connection, tenant.id)

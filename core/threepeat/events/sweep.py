@@ -90,7 +90,7 @@ def sweep(
     """
     with platform.database.ops.begin() as connection:
         scope = Scope(connection, tenant.id)
-        offset = f"{tenant.clock_offset.total_seconds()} seconds"
+        offset = f"{tenant.clock_offset.total_seconds():f} seconds"
         connection.execute(SET_TENANT, {"tenant": str(tenant.id), "offset": offset})
         connection.execute(PATIENCE, {"longest": LONGEST})
         row = scope.run(LOCK, id=erasure_id)[0]

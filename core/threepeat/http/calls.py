@@ -128,7 +128,7 @@ def open_call(
         except NotFound:
             raise Denied from None
         if tenant.clock_offset:
-            offset = f"{tenant.clock_offset.total_seconds()} seconds"
+            offset = f"{tenant.clock_offset.total_seconds():f} seconds"
             scope.connection.execute(SET_TENANT, {"tenant": str(tenant_id), "offset": offset})
         if parsed is not None:
             caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
