@@ -7,13 +7,13 @@ import inspect
 from datetime import timedelta
 from pathlib import Path
 
-import msgspec
-from closing_kit import HOOKS, filled, holding, one, said, sample, table
+from closing_kit import HOOKS, holding, one, said, table
 from pydantic import BaseModel
 
 from threepeat.events import letters
 from threepeat.events.verify import verify
 from threepeat.sdk.events import Event, Sender, VisitMade
+from threepeat.testing import samples
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "explanation" / "closing.md"
 TOY = "sampler"
@@ -26,13 +26,13 @@ def happen(stand, event, member="ann"):
     """Let an event of a class come in: from the shop's server, or from the plugin that sends it."""
     if event is Event:  # a reaction to any: the store has chosen this one
         event = VisitMade
-    data = sample(msgspec.inspect.type_info(event), event.type, member)
+    data = samples.event_data(event, member)
     if Sender.SERVER in event.senders:
         stand.send(event.type, member if event.about_member else None, **data)
     else:
         owner = next(plugin.id for plugin in stand.world.registry if event in plugin.events)
         about = stand.member(member) if event.about_member else None
-        stand.act(owner, lambda ctx: ctx.emit(msgspec.convert(data, event), member=about))
+        stand.act(owner, lambda ctx: ctx.emit(samples.converted(event, data), member=about))
 
 
 def live(stand, member="ann"):
@@ -137,7 +137,7 @@ def asked(stand, route):
         if f"{{{name}}}" in path:
             path = path.replace(f"{{{name}}}", "1")
         elif isinstance(given.annotation, type) and issubclass(given.annotation, BaseModel):
-            body = filled(given.annotation)
+            body = samples.body(given.annotation)
         elif given.default is inspect.Parameter.empty:
             query[name] = "1"
     path += "?" + "&".join(f"{name}={value}" for name, value in query.items()) if query else ""

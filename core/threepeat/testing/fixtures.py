@@ -6,33 +6,22 @@ in a folder of its own and is removed at the end.
 
 import asyncio
 import itertools
-import os
 import secrets
-import shutil
 import socket
-import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
-from functools import cache
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import httpx2
 import orjson
-import psycopg
 import pytest
 import uvicorn
 from msgspec import Raw
-from psycopg import sql
-from sqlalchemy import make_url
 
-from threepeat.database.config import DatabaseConfig, driver_url
-from threepeat.database.embedded import EmbeddedServer
-from threepeat.database.roles import Passwords, bootstrap
 from threepeat.events.context import Cause, PluginContext
 from threepeat.events.incoming import Item, read
 from threepeat.events.ingest import append
@@ -41,155 +30,23 @@ from threepeat.events.stores import open_store
 from threepeat.http.app import HttpConfig, create_app
 from threepeat.plugins import Registry
 from threepeat.sdk.events import Sender as EventSender
-from threepeat.sdk.migrations import Roles
-from threepeat.tenancy import keys, tenants
+from threepeat.tenancy import keys, members, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
+from threepeat.testing.cluster import Cluster, cluster_for_tests, opened_for_tests
 from threepeat.testing.kept import KEPT
 from threepeat.worker.loop import Worker
 
 BY = "test"
 NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 """What turns `HttpConfig`'s limits of rates off."""
-PLENTY = 8 * 2**30
-"""Bytes of memory file system that a server for tests wants to have free."""
-
-
-@dataclass(frozen=True)
-class Cluster:
-    """A PostgreSQL server with Threepeat's roles and a migrated template database.
-
-    Attributes:
-        strategy: How databases are copied; as files is far quicker where a checkpoint costs nothing.
-    """
-
-    admin_url: str
-    roles: Roles
-    passwords: Passwords
-    template: str
-    strategy: Literal["WAL_LOG", "FILE_COPY"] = "WAL_LOG"
-
-    def url(self, role: str, database: str) -> str:
-        """URL of one of the roles (`app`, `owner`, `ops`) to a database."""
-        user, password = getattr(self.roles, role), getattr(self.passwords, role)
-        url = make_url(self.admin_url).set(username=user, password=password, database=database)
-        return url.render_as_string(hide_password=False)
-
-    def config(self, database: str, data: Path) -> DatabaseConfig:
-        """Configuration for a database of this server."""
-        return DatabaseConfig(
-            data=data,
-            app_url=self.url("app", database),
-            owner_url=self.url("owner", database),
-            ops_url=self.url("ops", database),
-            role_prefix=self.roles.app.removesuffix("_app"),
-        )
-
-    def environment(self, database: str, data: Path) -> dict[str, str]:
-        """The environment in which `threepeat` works on a database of this server, with fresh keys."""
-        return {
-            **os.environ,
-            "THREEPEAT_DATA": str(data),
-            "THREEPEAT_KEYS": new_line().strip(),
-            "THREEPEAT_APP_URL": self.url("app", database),
-            "THREEPEAT_OWNER_URL": self.url("owner", database),
-            "THREEPEAT_OPS_URL": self.url("ops", database),
-            "THREEPEAT_ROLE_PREFIX": self.roles.app.removesuffix("_app"),
-        }
-
-    @contextmanager
-    def database(self, template: str | None = None) -> Iterator[str]:
-        """A database of its own, copied from the template, dropped at the end."""
-        name = f"{self.template}_{secrets.token_hex(4)}"
-        if template is not None:
-            KEPT.let_go()
-        copying = f"CREATE DATABASE {{}} TEMPLATE {{}} OWNER {{}} STRATEGY {self.strategy}"
-        self._run(copying, name, template or self.template, self.roles.owner)
-        self._run("REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
-        self._run("GRANT CONNECT, TEMPORARY ON DATABASE {} TO {}, {}", name, self.roles.app, self.roles.ops)
-        try:
-            yield name
-        finally:
-            self._run("DROP DATABASE {} WITH (FORCE)", name)
-
-    @contextmanager
-    def platform(self, data: Path, *, registry: Registry | None = None, pool_size: int = 10) -> Iterator[Platform]:
-        """An open platform on a database of its own, for tests that share one: each makes tenants of its own.
-
-        Args:
-            data: A folder for what it keeps outside the database.
-            registry: The plugins; the installed ones by default.
-            pool_size: How many threads find a connection at once.
-        """
-        with self.database() as name:
-            config = self.config(name, data).model_copy(update={"pool_size": pool_size})
-            with _opened(config, registry, KeyConfig(keys=new_line())) as opened:
-                yield opened
-
-    def drop(self) -> None:
-        """Remove the template and the roles."""
-        self._run("DROP DATABASE {} WITH (FORCE)", self.template)
-        for role in (self.roles.app, self.roles.ops, self.roles.owner):
-            self._run("DROP ROLE {}", role)
-
-    def _run(self, statement: str, *names: str) -> None:
-        with psycopg.connect(self.admin_url, autocommit=True) as admin:
-            admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
-
-
-_installed = cache(Registry.discover)
-
-
-def _opened(config: DatabaseConfig, registry: Registry | None, given: KeyConfig) -> Platform:
-    """A platform on a copy of the template, which is up to date for the installed plugins."""
-    return Platform.open(config, registry=registry or _installed(), keys=given, upgrade=registry is not None)
 
 
 @pytest.fixture(scope="session")
 def cluster() -> Iterator[Cluster]:
     """The server that all tests of a run share."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        with _cluster(
-            driver_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
-        ) as made:
-            yield made
-        return
-    memory = _memory()
-    folder = Path(tempfile.mkdtemp(prefix="threepeat-test-", dir=memory))
-    folder.chmod(0o755)
-    server = EmbeddedServer(folder)
-    try:
-        server.start()
-        with _cluster(server.admin_url) as made:
-            yield replace(made, strategy="FILE_COPY" if memory else "WAL_LOG")
-    finally:
-        server.stop()
-        shutil.rmtree(folder)
-
-
-def _memory() -> Path | None:
-    """A file system in memory, if there is plenty: a database that a test makes and drops is a thousand files."""
-    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
-    if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= PLENTY:
-        return memory
-    return None
-
-
-@contextmanager
-def _cluster(admin_url: str) -> Iterator[Cluster]:
-    prefix = f"tp{secrets.token_hex(3)}"
-    roles = Roles.prefixed(prefix)
-    passwords = Passwords(*(secrets.token_urlsafe(18) for _ in range(3)))
-    bootstrap(admin_url, f"{prefix}_template", roles, passwords)
-    made = Cluster(admin_url, roles, passwords, f"{prefix}_template")
-    try:
-        registry = Registry.discover()
-        config = made.config(made.template, Path(tempfile.gettempdir()))
-        Platform.open(config, registry=registry, keys=KeyConfig(keys=new_line()), upgrade=True).database.dispose()
+    with cluster_for_tests() as made:
         yield made
-    finally:
-        made.drop()
 
 
 @pytest.fixture
@@ -201,7 +58,7 @@ def open_platform(cluster: Cluster, tmp_path: Path) -> Iterator[Callable[..., Pl
 
         def make(*, registry: Registry | None = None) -> Platform:
             config = cluster.config(name, tmp_path)
-            platform = _opened(config, registry, keys_given)
+            platform = opened_for_tests(config, registry, keys_given)
             opened.append(platform)
             return platform
 
@@ -326,6 +183,74 @@ class Sender:
 def send(platform: Platform) -> Sender:
     """Sends events: `send(tenant, "order.paid", "ann", order_id="1", total=1200, currency="CNY")`."""
     return Sender(platform)
+
+
+class Clock:
+    """Sets the clocks of stores; each goes on from there."""
+
+    def __init__(self, platform: Platform) -> None:
+        self._platform = platform
+
+    def set(self, tenant: Tenant, moment: datetime) -> None:
+        """Let a store's clock stand at an instant; one without a zone is local to the store."""
+        if moment.tzinfo is None:
+            moment = moment.replace(tzinfo=tenant.store.timezone)
+        with self._platform.database.ops.begin() as ops:
+            tenants.set_clock(ops, tenant.id, moment)
+
+    def forward(self, tenant: Tenant, span: timedelta) -> None:
+        """Put a store's clock forward."""
+        self.set(tenant, self.now(tenant) + span)
+
+    def now(self, tenant: Tenant) -> datetime:
+        """What a store's clock says, in UTC."""
+        with self._platform.database.directory() as connection:
+            offset = tenants.by_id(connection, tenant.id).clock_offset
+        return datetime.now(UTC) + offset
+
+
+@pytest.fixture
+def clock(platform: Platform) -> Clock:
+    """Sets stores' clocks: `clock.set(tenant, datetime(2027, 2, 28, 9))`, `clock.forward(tenant, span)`."""
+    return Clock(platform)
+
+
+class Phone:
+    """A member with the phone in their hand: real requests with the member's own token.
+
+    Attributes:
+        id: The member's number.
+        name: What the shop calls the member.
+    """
+
+    def __init__(self, platform: Platform, client: Callable[[], httpx2.Client], tenant: Tenant, name: str) -> None:
+        with platform.database.tenant(tenant.id) as scope:
+            self.id = members.put(scope, platform.keyring, name).id
+        self.name = name
+        self._client = client
+        self._token = keys.sign_token(platform.keyring, tenant.id, self.id, name, timedelta(hours=1))[0]
+
+    def get(self, path: str, **query: Any) -> httpx2.Response:
+        """Ask for something below `/v1/me`."""
+        return self._client().get(f"/v1/me{path}", params=query, headers=self._headers())
+
+    def post(self, path: str, body: Any = None, *, key: str | None = None) -> httpx2.Response:
+        """Send a command below `/v1/me`; under the same key it is the same command again."""
+        given = {"Idempotency-Key": key or secrets.token_hex(8)}
+        return self._client().post(f"/v1/me{path}", json=body, headers=self._headers() | given)
+
+    def _headers(self) -> dict[str, str]:
+        return {"Authorization": f"Bearer {self._token}"}
+
+
+@pytest.fixture
+def member(platform: Platform, request: pytest.FixtureRequest) -> Callable[..., Phone]:
+    """Makes members: `member(tenant, "ann").post("/birthday/tell", {"month": 2, "day": 29})`."""
+
+    def make(of: Tenant, name: str = "ann") -> Phone:
+        return Phone(platform, lambda: request.getfixturevalue("client"), of, name)
+
+    return make
 
 
 class _Server(uvicorn.Server):

@@ -118,7 +118,7 @@ class Caller:
         self._free = slots
         self._running: dict[int, float] = {}
         self._of_tenant: Counter[int] = Counter()
-        self._lock = threading.Lock()
+        self._lock = threading.Condition()
 
     def free(self, tenant: int) -> int:
         """How many calls of a tenant can begin now: one whose calls all hang leaves places to the others."""
@@ -178,8 +178,19 @@ class Caller:
         if oldest is not None and time.monotonic() - oldest > self._deadline:
             raise StuckError(f"a call to the outside takes longer than {self._deadline:g} seconds")
 
+    def wait(self) -> bool:
+        """Wait until no call is under way.
+
+        Returns:
+            Whether there were any.
+        """
+        with self._lock:
+            waited = bool(self._running)
+            self._lock.wait_for(lambda: not self._running)
+        return waited
+
     def finish(self) -> None:
-        """Wait for the calls that have begun."""
+        """Wait for the calls that have begun, and begin no more."""
         self._pool.shutdown()
 
     def _make(self, claimed: Claimed) -> None:
@@ -192,6 +203,7 @@ class Caller:
                 self._free += 1
                 self._of_tenant -= Counter((claimed.tenant.id,))
                 del self._running[id(claimed)]
+                self._lock.notify_all()
 
     def _perform(self, claimed: Claimed) -> None:
         outbound = claimed.plugin.outbounds.get(claimed.call.name)

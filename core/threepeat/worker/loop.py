@@ -134,6 +134,17 @@ class Worker:
             total += passed
         return total
 
+    def settle(self) -> int:
+        """Serve until nobody waits and every call to the outside that could begin has ended.
+
+        Returns:
+            How many events were passed.
+        """
+        total = self.drain()
+        while self._caller.wait():
+            total += self.drain()
+        return total
+
     def take_turn(self) -> int | None:
         """Serve one tenant for one time slice.
 
