@@ -1,0 +1,1 @@
+UPDATE diary.entry SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source

@@ -1,0 +1,1 @@
+INSERT INTO diary.page (tenant_id, opened_at) VALUES (:tenant, core.now())

@@ -1,0 +1,1 @@
+"""Rules without which a plugin may not be published."""

@@ -1,0 +1,1 @@
+"""Rules from which a plugin can be exempt, with a reason."""
