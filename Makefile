@@ -10,7 +10,7 @@ SOURCES := -p threepeat -p threepeat_tenants -p threepeat_blindbox -p threepeat_
 # Each of the many processes that a run starts would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-browser check format bench bench-road proofs storm docs screenshots lock clean
+.PHONY: help demo test test-browser check format bench bench-road proofs journey storm docs screenshots lock clean
 
 help: ## say what the verbs do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
@@ -57,6 +57,9 @@ proofs: $(STAMP) ## run the proofs that take hours: every named place, planted m
 	HISTORIES=1000 SEQUENCES=200 $(BIN)/python -m pytest plugins/tiers/tests/test_histories.py \
 	  plugins/messages/tests/test_machine.py plugins/groupbuy/tests/test_machine.py plugins/blindbox/tests/test_machine.py $(ARGS)
 
+journey: $(STAMP) ## a stranger's plugin from its first line to its last row, with built wheels; ARGS="--keep folder"
+	$(BIN)/python tests/journey/journey.py $(ARGS)
+
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)
 
@@ -75,7 +78,7 @@ lock: $(STAMP) ## choose new versions of what Threepeat stands on
 	$(BIN)/python -m pip install --quiet uv
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --upgrade --group dev core/pyproject.toml \
-	  tenants/pyproject.toml plugins/webhooks/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra testing -o constraints.txt
+	  tenants/pyproject.toml plugins/webhooks/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra developer -o constraints.txt
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) docs/_build

@@ -13,7 +13,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from threepeat import __version__
-from threepeat.cli import db, demo, importing, letters, serve
+from threepeat.cli import db, demo, importing, letters, plugin, serve
 from threepeat.cli.logs import configure
 from threepeat.cli.orders_file import ImportFileError
 from threepeat.database.checks import BootError
@@ -138,6 +138,7 @@ app.add_typer(db.app, name="db")
 app.add_typer(importing.app, name="import")
 app.add_typer(letters.app, name="letters")
 app.add_typer(letters.events_app, name="events")
+app.add_typer(plugin.app, name="plugin")
 app.info.cls = Group
 
 for point in entry_points(group=GROUP):

@@ -67,7 +67,7 @@ def demo(
         os.environ.pop(name, None)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda _number, _frame: _interrupt(stop))
+        signal.signal(number, lambda _number, _frame: interrupted(stop))
     with ExitStack() as stack:
         stack.callback(lambda: console.print("stopped"))
         console.print(f"PostgreSQL in {DatabaseConfig().data} …")
@@ -76,16 +76,16 @@ def demo(
 
         platform = Platform.open()
         stack.callback(platform.database.dispose)
-        port = port or _free_port()
+        port = port or free_port()
         url = f"http://127.0.0.1:{port}"
         server = stack.enter_context(child("--log-level", "warning", "serve", "--port", str(port)))
         stack.enter_context(child("--log-level", "warning", "worker"))
-        _wait_ready(url, lambda: server.poll() is None)
+        wait_ready(url, lambda: server.poll() is None)
         if orders is None:
             stores = [_simulated(platform, url, trade) for trade in TRADES]
         else:
             stores = [_real(platform, orders, mapping or [], currency, refund_prefix)]
-        _wait_served(platform, stores)
+        wait_served(platform, stores)
         _explain(platform, url, stores)
         if not once:
             live = itertools.cycle([_live(platform, url, t) for t in TRADES]) if orders is None else None
@@ -94,7 +94,7 @@ def demo(
                     next(next(live))
 
 
-def _interrupt(stop: threading.Event) -> None:
+def interrupted(stop: threading.Event) -> None:
     """Ask once to stop; a second Ctrl-C, or one during the start, leaves at once."""
     if stop.is_set():
         sys.exit(1)
@@ -115,11 +115,16 @@ def _simulated(platform: "Platform", url: str, trade: Trade) -> "Tenant":
         )
     store = SimulatedStore(trade, seed=SEED, members=MEMBERS)
     events = list(store.history(datetime.now(UTC) - timedelta(minutes=5), DAYS, ORDERS))
-    key = _key(platform, tenant, "ingest")
-    starts = range(0, len(events), BATCH)
-    for start in track(starts, f"{trade.name}: {len(events)} simulated events", console=console):
-        _post(f"{url}/v1/events", key, events[start : start + BATCH])
+    post_events(platform, tenant, url, events)
     return tenant
+
+
+def post_events(platform: "Platform", tenant: "Tenant", url: str, events: list[dict[str, object]]) -> None:
+    """Send events over HTTP, as a shop's server does, with a progress bar."""
+    key = issue_key(platform, tenant, "ingest")
+    starts = range(0, len(events), BATCH)
+    for start in track(starts, f"{tenant.store.name}: {len(events)} simulated events", console=console):
+        _post(f"{url}/v1/events", key, events[start : start + BATCH])
 
 
 def _live(platform: "Platform", url: str, trade: Trade) -> "itertools.chain[object]":
@@ -127,7 +132,7 @@ def _live(platform: "Platform", url: str, trade: Trade) -> "itertools.chain[obje
     from threepeat.tenancy import tenants  # noqa: PLC0415
 
     with platform.database.directory() as connection:
-        key = _key(platform, tenants.by_slug(connection, trade.slug), "ingest")
+        key = issue_key(platform, tenants.by_slug(connection, trade.slug), "ingest")
     began = int(time.time())
     store = SimulatedStore(trade, seed=began, members=MEMBERS)
 
@@ -180,7 +185,7 @@ def _tactics(platform: "Platform") -> list[str]:
 def _explain(platform: "Platform", url: str, stores: "list[Tenant]") -> None:
     typer.echo(f"API description: {url}/v1/openapi.json · health: {url}/readyz · metrics: {url}/metrics")
     for tenant in stores:
-        manage = _key(platform, tenant, "manage", "read", "ingest")
+        manage = issue_key(platform, tenant, "manage", "read", "ingest")
         member = _somebody(platform, tenant)
         console.rule(tenant.store.name)
         typer.echo(f"""
@@ -230,7 +235,8 @@ def _somebody(platform: "Platform", tenant: "Tenant") -> str:
     return "member-0001"
 
 
-def _key(platform: "Platform", tenant: "Tenant", *scopes: str) -> str:
+def issue_key(platform: "Platform", tenant: "Tenant", *scopes: str) -> str:
+    """A new API key of a demo's, in the place of the one that it made before."""
     from threepeat.tenancy import keys  # noqa: PLC0415
 
     name = f"{KEY_NAME} {'+'.join(scopes)}"
@@ -251,7 +257,12 @@ def _post(url: str, key: str, events: list[dict[str, object]]) -> object:
         return orjson.loads(answer.read())
 
 
-def _wait_ready(url: str, alive: "object") -> None:
+def wait_ready(url: str, alive: "object") -> None:
+    """Wait until the API answers.
+
+    Raises:
+        Exit: It did not within a minute, or `alive` says that its process has ended.
+    """
     until = time.monotonic() + READY_SECONDS
     while time.monotonic() < until:
         if callable(alive) and not alive():
@@ -266,7 +277,8 @@ def _wait_ready(url: str, alive: "object") -> None:
     raise typer.Exit(1)
 
 
-def _wait_served(platform: "Platform", stores: "list[Tenant]") -> None:
+def wait_served(platform: "Platform", stores: "list[Tenant]") -> None:
+    """Wait until the worker has handed everything to the plugins."""
     from sqlalchemy import text  # noqa: PLC0415
 
     behind = text("""
@@ -285,7 +297,8 @@ def _wait_served(platform: "Platform", stores: "list[Tenant]") -> None:
                 time.sleep(0.1 if waiting else 0)
 
 
-def _free_port() -> int:
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
     with socket.create_server(("127.0.0.1", 0)) as probe:
         port: int = probe.getsockname()[1]
         return port

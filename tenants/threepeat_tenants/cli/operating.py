@@ -1,4 +1,4 @@
-"""`threepeat plan`, `blueprint`, `plugin`, `audit`, `overview`, and what operators do to a `tenant`."""
+"""`threepeat plan`, `blueprint`, `audit`, `overview`, and what operators do to a `tenant`."""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -15,7 +15,6 @@ from threepeat.tenancy import tenants
 from threepeat.tenancy.errors import Invalid
 from threepeat_tenants.opening import BY, Slug, inside, opened
 from threepeat_tenants.operating import blueprints, onboarding, oversight, plans, snippets, suspension
-from threepeat_tenants.operating import catalogue as plugins
 from threepeat_tenants.operating import usage as usages
 from threepeat_tenants.operating.oversight import Figure
 
@@ -23,7 +22,6 @@ console = Console(markup=False)
 
 plan_app = typer.Typer(help="Plans: how many tactics, which plugins, how much.", no_args_is_help=True)
 blueprint_app = typer.Typer(help="What each trade begins with, and why.", no_args_is_help=True)
-plugin_app = typer.Typer(help="The plugin catalogue.", no_args_is_help=True)
 
 PlanId = Annotated[str, typer.Argument(metavar="PLAN", help="The plan's id.")]
 Host = Annotated[str, typer.Option("--url", help="Where Threepeat answers, for what is to be pasted.")]
@@ -33,7 +31,6 @@ def register(app: typer.Typer, tenant_app: typer.Typer) -> None:
     """Add the commands to `threepeat`."""
     app.add_typer(plan_app, name="plan")
     app.add_typer(blueprint_app, name="blueprint")
-    app.add_typer(plugin_app, name="plugin")
     app.command("audit")(audit)
     app.command("overview")(overview)
     tenant_app.command("onboard")(onboard)
@@ -201,20 +198,6 @@ def show_blueprint(
                 typer.echo(f"  {orjson.dumps(proposal.choice.settings).decode()}")
         for left in blueprints.left_out(one, platform.registry):
             typer.echo(f"\nleft out: {left.id}\n  {left.why.en}")
-
-
-@plugin_app.command("list")
-def list_plugins() -> None:
-    """List the plugins: version, origin, state, the personal data they hold and how many stores have them on."""
-    table = Table("plugin", "kind", "version", "from", "state", "stores", "personal data")
-    with opened() as platform, platform.database.ops.begin() as ops:
-        for one in plugins.catalogue(ops, platform):
-            personal = ", ".join(f"{kept.table} ({kept.on_erase})" for kept in one.personal)
-            state = f"{one.state}: {one.reason}" if one.reason else one.state
-            origin = f"{one.distribution}, {one.origin}" if one.origin else one.distribution
-            stores = f"{one.enabled}{f' + {one.closing} closing' if one.closing else ''}"
-            table.add_row(one.id, one.kind, one.version, origin, state, stores, personal)
-    console.print(table)
 
 
 def audit(
