@@ -1,0 +1,1 @@
+"""A birthday present for members."""

@@ -1,0 +1,1 @@
+"""The stay-home pack before a storm."""

@@ -1,0 +1,1 @@
+DELETE FROM weatherpack.weekend WHERE tenant_id = :tenant AND saturday < :before

@@ -1,0 +1,1 @@
+UPDATE stars.payment SET member_id = :target WHERE tenant_id = :tenant AND member_id = :source
