@@ -45,6 +45,7 @@ DEEDS: Mapping[str, Wording] = {
     "plugin.enabled": _("Switched a plugin on"),
     "plugin.forbidden": _("Forbade a plugin to the store"),
     "plugin.off": _("A plugin is off"),
+    "plugin.purged": _("Purged what a plugin had left"),
     "plugin.resumed": _("Let a paused plugin go on"),
     "preview.made": _("Made a member to try the store as"),
     "preview.sent": _("Tried the store as a member"),

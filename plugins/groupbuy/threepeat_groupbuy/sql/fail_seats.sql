@@ -1,4 +1,8 @@
-UPDATE groupbuy.seat s SET state = 'failed' FROM groupbuy.team t
-WHERE s.tenant_id = :tenant AND s.team_id = ANY(:teams::bigint[]) AND s.state = 'joined'
-  AND t.tenant_id = :tenant AND t.id = s.team_id AND t.state = 'failed'
-RETURNING s.reservation, s.member_id, s.campaign_id, s.team_id, s.order_id, s.amount, s.reduction, s.returned
+WITH seats AS (
+    UPDATE groupbuy.seat s SET state = 'failed' FROM groupbuy.team t
+    WHERE s.tenant_id = :tenant AND s.team_id = ANY(:teams::bigint[]) AND s.state = 'joined'
+      AND t.tenant_id = :tenant AND t.id = s.team_id AND t.state = 'failed'
+    RETURNING s.reservation, s.member_id, s.campaign_id, s.team_id, s.order_id, s.leads, s.amount, s.reduction,
+              s.returned
+)
+SELECT * FROM seats ORDER BY team_id, leads DESC, reservation
