@@ -17,8 +17,18 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
+ASKED = {"points", "welcome"}
+"""The plugin that does most, and one that is like many."""
 LOGS, ROOT = structlog.get_config(), logging.getLogger()
 HANDLERS, LEVEL = ROOT.handlers[:], ROOT.level
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Every plugin of ours keeps every rule: two are asked in each run, the others among the proofs."""
+    for item in items:
+        if item.path.name == "test_conformance.py" and item.path.parents[1].name not in ASKED:
+            item.add_marker("long")
 
 
 def pytest_collection_finish() -> None:

@@ -62,6 +62,7 @@ def ask(url, path, key, **post):
         return json.loads(answer.read())
 
 
+@pytest.mark.long
 def test_a_change_is_served_a_mistake_is_named_and_ctrl_c_ends_all(workshop, watched, tmp_path):
     said = watched.wait("Ctrl-C stops")
     url, key = re.search(r"URL=(\S+) KEY=(\S+)", said).groups()

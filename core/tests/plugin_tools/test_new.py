@@ -18,6 +18,7 @@ def new(*arguments):
     return CliRunner().invoke(app, ["plugin", "new", *map(str, arguments)])
 
 
+@pytest.mark.long
 def test_its_tests_are_green_at_once(workshop):
     outcome = workshop.run("pytest", "-q")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
@@ -25,6 +26,7 @@ def test_its_tests_are_green_at_once(workshop):
     assert "failed" not in outcome.stdout
 
 
+@pytest.mark.long
 def test_it_keeps_every_rule(workshop):
     outcome = workshop.run("threepeat.cli", "plugin", "check", "--json", "--strict")
     assert outcome.returncode == 0, outcome.stdout + outcome.stderr
@@ -33,6 +35,7 @@ def test_it_keeps_every_rule(workshop):
     assert {one["state"] for one in told["rules"]} <= {"kept", "not applicable"}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("name", ["ty", "bring-a-friend", "a_name_of_thirty_one_characters"])
 def test_types_and_style_hold_under_any_name(make_workshop, name):
     made = make_workshop(name)
