@@ -19,6 +19,8 @@ structlog.configure(
 )
 ASKED = {"points", "welcome"}
 """The plugin that does most, and one that is like many."""
+FIRST = "test_journey.py"
+"""Takes so long that a run would wait for it at the end."""
 LOGS, ROOT = structlog.get_config(), logging.getLogger()
 HANDLERS, LEVEL = ROOT.handlers[:], ROOT.level
 
@@ -29,6 +31,7 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.path.name == "test_conformance.py" and item.path.parents[1].name not in ASKED:
             item.add_marker("long")
+    items.sort(key=lambda item: item.path.name != FIRST)
 
 
 def pytest_collection_finish() -> None:
