@@ -1,6 +1,5 @@
 """Logs of a test run: plain tracebacks, without local variables."""
 
-import gc
 import logging
 import os
 from collections.abc import Iterator
@@ -17,8 +16,8 @@ structlog.configure(
         structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
     ]
 )
-ASKED = {"points", "welcome"}
-"""The plugin that does most, and one that is like many."""
+ASKED = {"welcome"}
+"""One that is like many."""
 FIRST = "test_journey.py"
 """Takes so long that a run would wait for it at the end."""
 LOGS, ROOT = structlog.get_config(), logging.getLogger()
@@ -27,17 +26,11 @@ HANDLERS, LEVEL = ROOT.handlers[:], ROOT.level
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Every plugin of ours keeps every rule: two are asked in each run, the others among the proofs."""
+    """Every plugin of ours keeps every rule: one is asked in each run, the others among the proofs."""
     for item in items:
         if item.path.name == "test_conformance.py" and item.path.parents[1].name not in ASKED:
             item.add_marker("long")
     items.sort(key=lambda item: item.path.name != FIRST)
-
-
-def pytest_collection_finish() -> None:
-    """What was imported and collected stays to the end: no later search for garbage walks through it again."""
-    gc.collect()
-    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

@@ -1,5 +1,6 @@
 """A real installation, a real browser, and what both say of every page that is opened."""
 
+import itertools
 import shutil
 import sys
 import tempfile
@@ -19,8 +20,11 @@ from sqlalchemy import text
 from watching import HEIGHT, PHONE, Watch
 
 from threepeat.cli.simulation import TRADES, SimulatedStore
+from threepeat.events import plugin_checks
+from threepeat.events.plugin_checks import Asked, State
 from threepeat.events.stores import open_store
 from threepeat.tenancy.tenants import Tenant
+from threepeat.testing.conformance.rules import RULES
 
 SITES = Path(__file__).parent / "sites"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -103,8 +107,15 @@ def screenshots(request: pytest.FixtureRequest) -> Iterator[Path]:
 
 @pytest.fixture(scope="session")
 def installed() -> Iterator[Installation]:
-    """An installation with no store yet."""
+    """An installation with no store yet; a check of one plugin found something of every kind."""
     with installation(SITES / "courier") as made:
+        states: list[State] = ["broken", "crashed", "exempt", "not applicable"]
+        rules = [
+            Asked(rule.id, rule.must, rule.title, state, ("a finding",), "a reason", rule.fix)
+            for rule, state in zip(RULES, itertools.cycle(states), strict=False)
+        ]
+        with made.platform.database.ops.begin() as ops:
+            plugin_checks.record(ops, "points", made.platform.registry["points"].version, rules, by="test")
         yield made
 
 

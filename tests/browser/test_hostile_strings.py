@@ -13,6 +13,8 @@ from crawling import Crawl
 from installation import another_server, installation
 from watching import DESKTOP
 
+from threepeat.events import plugin_checks
+from threepeat.events.plugin_checks import Asked
 from threepeat.events.stores import open_store
 from threepeat_tenants.operating import plans, suspension
 
@@ -69,6 +71,12 @@ class Shop:
         self.closed = open_store(one.platform, "closed", name=typed("closed store"), by="t")
         with one.platform.database.ops.begin() as ops:
             suspension.suspend(ops, self.closed, typed("suspended for"), by="operator")
+            found = tuple(typed.every("finding"))
+            rules = [
+                Asked("in-order", True, typed("rule"), "broken", found, "", typed("fix")),
+                Asked("translated", False, typed("advice"), "exempt", (), typed("reason"), ""),
+            ]
+            plugin_checks.record(ops, "points", one.platform.registry["points"].version, rules, by="operator")
             plans.set_plan(ops, one.platform.registry, "hostile", title=typed("plan"), cap=3, by="operator")
         _person, self.owner = one.person(self.tenant, "owner", typed("owner"))
         one.person(self.tenant, "analyst", typed("analyst"))

@@ -164,7 +164,7 @@ def test_toml_and_yaml_can_be_read():
 
 def test_the_published_package_is_described_as_the_example_is():
     page = next(page for page in GUIDES if page.stem == "publishing")
-    said = tomllib.loads(blocks(page, "toml")[0]["text"])["project"]
+    said = tomllib.loads(blocks(page, "toml")[-1]["text"])["project"]
     example = (ROOT / "docs" / "examples" / "birthday" / "pyproject.toml").read_text("utf-8")
     meant = tomllib.loads(example)["project"]
     same = ("name", "description", "requires-python", "license", "dependencies", "entry-points")
@@ -182,7 +182,7 @@ def test_the_workflow_is_the_one_that_new_plugins_get():
 
 def test_what_a_project_says_of_itself_is_understood(tmp_path):
     page = next(page for page in GUIDES if page.stem == "testing")
-    (tmp_path / "conformance.toml").write_text(blocks(page, "toml")[0]["text"], "utf-8")
+    (tmp_path / "conformance.toml").write_text(blocks(page, "toml")[-1]["text"], "utf-8")
     project = Project.at(tmp_path, "polls")
     assert project.settings
     assert project.collections[0].keys() == {"name", "values", "steps"}

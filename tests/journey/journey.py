@@ -24,6 +24,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +34,9 @@ OPERATORS = ("core", "tenants", "plugins/orders", "plugins/points")
 STORE = "tea-house"
 PLUGIN = "thanks"
 WAIT_SECONDS = 60
+DAY = timedelta(days=1)
+SHOWN = timedelta(seconds=15)
+"""So long a thanks that is shown for a day is still shown when its order arrives."""
 
 
 class JourneyError(Exception):
@@ -170,11 +174,12 @@ class Service:
             raise JourneyError(f"{method} {path} answered {found}: {said.decode()[:2000]}")
         return json.loads(said) if said else None
 
-    def order(self, number: int) -> None:
-        """Ann pays for an order."""
+    def order(self, number: int, *, ago: timedelta = timedelta()) -> None:
+        """Ann pays for an order, or has paid for it so long ago."""
         data = {"order_id": f"o-{number}", "total": 12_800, "currency": "CNY"}
         event = {"specversion": "1.0", "id": f"e-{number}", "source": "journey", "type": "order.paid"}
-        self.call("POST", "/v1/events", {**event, "subject": "ann", "data": data})
+        paid_at = (datetime.now(UTC) - ago).isoformat()
+        self.call("POST", "/v1/events", {**event, "subject": "ann", "time": paid_at, "data": data})
 
     def card(self) -> dict[str, Any]:
         """What Ann's phone shows of the tactic."""
@@ -297,25 +302,31 @@ class Journey:
             service.call("POST", f"/v1/tactics/{PLUGIN}/enable", status=403)
             service.threepeat("tactic", "allow", STORE, PLUGIN)
         with self.step("the merchant switches it on"):
-            settings = {"settings": {"every": 2}, "holdout_percent": 0}
+            settings = {"settings": {"every": 2, "days": 1}, "holdout_percent": 0}
             service.call("PUT", f"/v1/tactics/{PLUGIN}/settings", settings)
             service.call("POST", f"/v1/tactics/{PLUGIN}/enable")
             expect(service.states()[PLUGIN], "enabled", "its state")
         with self.step("events have their effect"):
             for number in (1, 2, 3):
-                service.order(number)
+                service.order(number, ago=DAY - SHOWN)
             until(lambda: service.card()["orders"] == 3, "three orders are counted")
-            before = service.card()
-            expect((before["thanks"], before["left"]), (1, 1), "the card")
-        self._leave_and_return(service, built, before)
+            thanked = service.card()
+            expect((thanked["thanks"], thanked["thanked"], thanked["left"]), (1, True, 1), "the card")
+        self._leave_and_return(service, built, {**thanked, "thanked": False})
 
     def _leave_and_return(self, service: Service, built: Path, before: dict[str, Any]) -> None:
-        with self.step("it is swapped out, owes nothing and is off"):
+        with self.step("it is swapped out, and keeps what it owes"):
             service.call("POST", "/v1/tactics/points/disable")
             until(lambda: service.states()["points"] in {"off", "closing"}, "points gives its slot back")
             service.call("POST", "/v1/tactics/points/enable", {"replace": PLUGIN})
-            until(lambda: service.states()[PLUGIN] == "off", "its obligations have ended")
             service.order(4)
+            owes = service.call("GET", f"/v1/tactics/{PLUGIN}/consequences")["owes"]
+            expect((service.states()[PLUGIN], owes), ("closing", ["1 card shows a thanks"]), "what it owes")
+            expect(service.card()["thanked"], True, "whether the card shows the thanks")
+        with self.step("its obligations end, and it is off"):
+            until(lambda: not service.card()["thanked"], "the thanks has had its day")
+            service.call("POST", f"/v1/tactics/{PLUGIN}/disable")  # asks now what core asks every minute
+            expect(service.states()[PLUGIN], "off", "its state")
         with self.step("it is uninstalled, and its data is kept"):
             service.environment.pip("uninstall", "--yes", f"threepeat-{PLUGIN}")
             service.restart()

@@ -73,7 +73,7 @@ class Installation:
 
     def config(self):
         given = {name.removeprefix("THREEPEAT_").lower(): value for name, value in self.environment.items()}
-        wanted = ("data", "app_url", "owner_url", "ops_url", "role_prefix")
+        wanted = ("data", "app_url", "owner_url", "ops_url", "app_pooled", "role_prefix")
         return DatabaseConfig(**{name: given[name] for name in wanted if name in given})
 
     @contextmanager

@@ -1,4 +1,7 @@
-"""Each rule can fail, says why, and has a page; the bad plugins are what a hurried developer writes."""
+"""Each rule can fail, says why, and has a page; the bad plugins are what a hurried developer writes.
+
+The good ones are built unlike ours.
+"""
 
 import re
 import sys
@@ -14,27 +17,28 @@ from threepeat.plugins.registry import GROUP
 from threepeat.testing.conformance.bench import Bench
 from threepeat.testing.conformance.must import sdk_only
 from threepeat.testing.conformance.project import Project
-from threepeat.testing.conformance.rules import RULES, ask
+from threepeat.testing.conformance.rules import RULES, ask, begin
 
 HERE = Path(__file__).parent
 BAD = HERE / "bad"
+GOOD = HERE / "good"
 ROOT = HERE.parents[2]
 PAGES = ROOT / "docs" / "conformance"
 BY_ID = {rule.id: rule for rule in RULES}
 
 
-def folders():
-    return {path.parent.name for path in BAD.glob("*/__init__.py")}
+def folders(kind=BAD):
+    return {path.parent.name for path in kind.glob("*/__init__.py")}
 
 
-def load(name, monkeypatch):
-    """A bad plugin's package, as if it were installed."""
-    monkeypatch.setattr(sys, "path", [str(BAD), *sys.path])
+def load(name, monkeypatch, kind=BAD):
+    """A plugin's package, as if it were installed."""
+    monkeypatch.setattr(sys, "path", [str(kind), *sys.path])
     return import_module(name)
 
 
 def beside(plugin):
-    """The bad plugin and the services that a store has."""
+    """The plugin and the services that a store has."""
     registry = Registry.discover()
     services = {one.id for one in registry if one.manifest.kind == "service"}
     wanted = services.union(*(registry[one].manifest.requires for one in services), plugin.manifest.requires)
@@ -77,11 +81,24 @@ def test_a_page_says_what_is_asked_and_shows_it(rule):
 @pytest.mark.parametrize("name", sorted(folders()))
 def test_a_bad_plugin_is_rejected_by_its_rule(cluster, tmp_path, monkeypatch, name):
     module = load(name, monkeypatch)
-    project = Project.at(BAD / name, module.plugin.manifest.id)
+    project = Project.at(BAD / name, module.plugin.manifest.id, BAD / name)
     with Bench.open(cluster, project, tmp_path, registry=beside(module.plugin)) as bench:
-        outcome = ask(BY_ID[name.replace("_", "-")], bench)
+        rule = BY_ID[name.replace("_", "-")]
+        begin([rule], bench)
+        outcome = ask(rule, bench)
     assert outcome.state == "broken", outcome.text()
     assert any(module.SAYS in found for found in outcome.findings), outcome.text()
+
+
+@pytest.mark.parametrize("name", sorted(folders(GOOD)))
+def test_no_rule_rejects_a_good_plugin(cluster, tmp_path, monkeypatch, name):
+    module = load(name, monkeypatch, GOOD)
+    project = Project.at(GOOD / name, module.plugin.manifest.id)
+    with Bench.open(cluster, project, tmp_path, registry=beside(module.plugin)) as bench:
+        begin(RULES, bench)
+        outcomes = [ask(rule, bench) for rule in RULES]
+    assert not [one.text() for one in outcomes if one.state in {"broken", "crashed"}]
+    assert [one for one in outcomes if one.state == "kept"]
 
 
 def contract(name):
@@ -96,3 +113,14 @@ FORBIDDEN = {module for name in ("door", "pluggy") for module in contract(name)[
 def test_what_the_workspace_forbids_its_plugins_is_forbidden_by_the_rule(module):
     for line in (f"import {module}.part", f"from {module} import part"):
         assert [*sdk_only.strays(line, "mine", sdk_only.others("mine"))]
+
+
+def test_what_was_begun_and_never_asked_for_ends_with_the_bench(cluster, tmp_path, monkeypatch):
+    module = load("baskets", monkeypatch, GOOD)
+    project = Project.at(GOOD / "baskets", "baskets")
+    with Bench.open(cluster, project, tmp_path, registry=beside(module.plugin)) as bench:
+        bench.begin("sleeper", [sys.executable, "-c", "import time; time.sleep(600)"])
+        (process,) = bench._begun.values()
+    assert process.returncode is not None
+    assert process.stdout.closed
+    assert process.stderr.closed

@@ -32,6 +32,7 @@ class Ground:
         with psycopg.connect(url, autocommit=True) as admin:
             for statement in statements:
                 admin.execute(self._named(statement))
+        self.cluster.let_go(self.name)  # what a pooler keeps open would not hear of it
 
     def _named(self, statement: str) -> bytes:
         roles = self.cluster.roles
@@ -213,6 +214,8 @@ def test_a_plugin_whose_schema_does_not_fit_waits_alone(ground: Ground, spoil: s
 
 
 def test_a_refused_boot_leaves_no_connection_behind(ground: Ground):
+    if ground.cluster.pooler is not None:
+        pytest.skip("a pooler keeps connections open on purpose")
     ground.run("ALTER TABLE core.event DISABLE ROW LEVEL SECURITY")
     with pytest.raises(BootError):
         ground.open()

@@ -32,7 +32,7 @@ def test_a_server_that_goes_away_is_a_lost_connection_and_no_transaction_ended_b
     def call():
         with platform.database.tenant(tenant.id) as scope, plugin_call(scope.connection):
             with psycopg.connect(cluster.admin_url, autocommit=True) as admin:
-                pid = scope.connection.connection.driver_connection.info.backend_pid
+                pid = scope.one(text("SELECT pg_backend_pid()"))[0]
                 assert admin.execute("SELECT pg_terminate_backend(%s, 5000)", [pid]).fetchone() == (True,)
             then(scope)
 

@@ -16,6 +16,7 @@ from msgspec import Raw
 from psycopg import AsyncConnection, sql
 from sqlalchemy import text
 
+from threepeat.database.asynchronous import conninfo, options
 from threepeat.events import ingest, log
 from threepeat.events.incoming import Item, Verdict, read
 from threepeat.events.ingest import append
@@ -56,8 +57,8 @@ def items(platform: Platform) -> Items:
 
 @asynccontextmanager
 async def connected(platform: Platform) -> AsyncIterator[AsyncConnection[Any]]:
-    url = platform.database.urls.app.set(drivername="postgresql").render_as_string(hide_password=False)
-    async with await AsyncConnection.connect(url, autocommit=True) as connection:
+    urls = platform.database.urls
+    async with await AsyncConnection.connect(conninfo(urls), **options(urls, "test")) as connection:
         yield connection
 
 

@@ -12,6 +12,8 @@ import pytest
 from psycopg import AsyncConnection
 from sqlalchemy import text
 
+from threepeat.database.asynchronous import conninfo, options
+from threepeat.database.config import Urls
 from threepeat.events import ingest
 from threepeat.events.incoming import Item, Verdict, read, split
 from threepeat.events.ingest import append
@@ -38,8 +40,8 @@ def event(key: str, **given: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def url(platform: Platform) -> str:
-    return platform.database.urls.app.set(drivername="postgresql").render_as_string(hide_password=False)
+def urls(platform: Platform) -> Urls:
+    return platform.database.urls
 
 
 @pytest.fixture
@@ -53,8 +55,8 @@ def items(platform: Platform) -> Callable[..., list[Item]]:
 
 
 @asynccontextmanager
-async def connected(url: str, count: int = 1) -> AsyncIterator[list[AsyncConnection[Any]]]:
-    connections = [await AsyncConnection.connect(url, autocommit=True) for _ in range(count)]
+async def connected(urls: Urls, count: int = 1) -> AsyncIterator[list[AsyncConnection[Any]]]:
+    connections = [await AsyncConnection.connect(conninfo(urls), **options(urls, "test")) for _ in range(count)]
     try:
         yield connections
     finally:
@@ -62,11 +64,11 @@ async def connected(url: str, count: int = 1) -> AsyncIterator[list[AsyncConnect
             await connection.close()
 
 
-def appended(url: str, tenant: Tenant, *batches: list[Item]) -> list[list[Item]]:
+def appended(urls: Urls, tenant: Tenant, *batches: list[Item]) -> list[list[Item]]:
     """Append batches one after another."""
 
     async def run() -> None:
-        async with connected(url) as (connection,):
+        async with connected(urls) as (connection,):
             for batch in batches:
                 await append(connection, KEYRING, tenant.id, batch)
 
@@ -106,7 +108,7 @@ def assert_gapless(platform: Platform, tenant: Tenant, events: int) -> None:
 
 @pytest.mark.parametrize("seed", range(2))
 def test_eight_clients_with_random_repeats_leave_every_event_once_and_no_gap(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]], seed: int
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]], seed: int
 ) -> None:
     chance = random.Random(seed)
     keys = [f"e{number}" for number in range(400)]
@@ -126,7 +128,7 @@ def test_eight_clients_with_random_repeats_leave_every_event_once_and_no_gap(
             await append(connection, KEYRING, tenant.id, waiting.pop())
 
     async def run() -> None:
-        async with connected(url, CLIENTS) as connections:
+        async with connected(urls, CLIENTS) as connections:
             async with asyncio.timeout(60):
                 await asyncio.gather(*map(client, connections))
 
@@ -148,7 +150,7 @@ def test_eight_clients_with_random_repeats_leave_every_event_once_and_no_gap(
 
 def test_without_the_streams_row_two_events_would_stand_at_one_position(
     tenant: Tenant,
-    url: str,
+    urls: Urls,
     items: Callable[..., list[Item]],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -159,25 +161,25 @@ def test_without_the_streams_row_two_events_would_stand_at_one_position(
     assert "RETURNING head" not in broken
     monkeypatch.setattr(ingest, "APPEND", broken)
     with pytest.raises(psycopg.errors.UniqueViolation):
-        appended(url, tenant, items(event("1")), items(event("2")))
+        appended(urls, tenant, items(event("1")), items(event("2")))
 
 
 def test_a_repeat_is_a_duplicate_at_the_firsts_position(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
-    first, again = appended(url, tenant, items(event("1"), event("2")), items(event("2"), event("3")))
+    first, again = appended(urls, tenant, items(event("1"), event("2")), items(event("2"), event("3")))
     assert [item.position for item in first] == [1, 2]
     assert [(item.verdict, item.position) for item in again] == [(Verdict.DUPLICATE, 2), (Verdict.ACCEPTED, 3)]
     assert_gapless(platform, tenant, 3)
 
 
 def test_a_retry_without_time_is_a_duplicate_and_the_first_moment_stands(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     untimed = {name: value for name, value in event("1").items() if name != "time"}
     first, again = items(untimed), items(untimed)
     assert first[0].occurred_at < again[0].occurred_at
-    appended(url, tenant, first, again)
+    appended(urls, tenant, first, again)
     assert again[0].verdict is Verdict.DUPLICATE
     assert stored(platform, tenant)[0].occurred_at == first[0].occurred_at
 
@@ -194,9 +196,9 @@ def test_a_retry_without_time_is_a_duplicate_and_the_first_moment_stands(
     ids=["type", "subject", "time", "data", "more data"],
 )
 def test_a_contradiction_is_a_conflict_and_the_first_stands(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]], change: dict[str, Any]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]], change: dict[str, Any]
 ) -> None:
-    _, second = appended(url, tenant, items(event("1")), items(event("1", **change), event("2")))
+    _, second = appended(urls, tenant, items(event("1")), items(event("1", **change), event("2")))
     assert [item.verdict for item in second] == [Verdict.CONFLICT, Verdict.ACCEPTED]
     assert second[0].position == 1
     first = stored(platform, tenant)[0]
@@ -222,9 +224,9 @@ def with_data(key: str, data: str) -> bytes:
     ],
 )
 def test_the_stored_data_is_compared_by_meaning(
-    tenant: Tenant, url: str, items: Callable[..., list[Item]], one: str, other: str, verdict: Verdict
+    tenant: Tenant, urls: Urls, items: Callable[..., list[Item]], one: str, other: str, verdict: Verdict
 ) -> None:
-    _, second = appended(url, tenant, items(with_data("1", one)), items(with_data("1", other)))
+    _, second = appended(urls, tenant, items(with_data("1", one)), items(with_data("1", other)))
     assert second[0].verdict is verdict
 
 
@@ -232,11 +234,11 @@ def test_the_stored_data_is_compared_by_meaning(
     "number", ["1e200000", "-1e200000", "1e-200000", "1e99999999999999999999"], ids=lambda number: number
 )
 def test_a_value_that_the_database_refuses_makes_its_item_invalid_and_no_other(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]], number: str
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]], number: str
 ) -> None:
     bodies = [event(f"e{n}", subject=f"m{n}") for n in range(9)]
     bodies[5:5] = [with_data("bad", f'{{"page":"p","x":{number}}}')]
-    (batch,) = appended(url, tenant, items(*bodies))
+    (batch,) = appended(urls, tenant, items(*bodies))
     assert [item.verdict for item in batch].index(Verdict.INVALID) == 5
     assert batch[5].reason.startswith("data: ")
     assert batch[5].position is None
@@ -246,21 +248,21 @@ def test_a_value_that_the_database_refuses_makes_its_item_invalid_and_no_other(
 
 
 def test_a_repeat_is_judged_by_what_stands_in_the_log_and_not_by_a_neighbour_that_does_not(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     """Somebody else's event came in between under the key of both: the neighbour is no measure."""
     told = items(event("a", subject="other"), event("a"), event("a", subject="other"), event("b"))
-    appended(url, tenant, items(event("a")), told)
+    appended(urls, tenant, items(event("a")), told)
     assert [item.verdict for item in told] == ["conflict", "duplicate", "conflict", "accepted"]
     assert_gapless(platform, tenant, 2)
 
 
 def test_a_repeat_of_what_was_refused_is_no_duplicate(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     """A sender drops what is called a duplicate, so the log must have it."""
     bad = with_data("a", '{"page":"p","x":1e200000}')
-    (told,) = appended(url, tenant, items(bad, bad, event("a"), event("a"), event("a", subject="other"), bad))
+    (told,) = appended(urls, tenant, items(bad, bad, event("a"), event("a"), event("a", subject="other"), bad))
     assert [item.verdict for item in told] == [
         "invalid",
         "invalid",
@@ -273,12 +275,12 @@ def test_a_repeat_of_what_was_refused_is_no_duplicate(
 
 
 def test_several_refused_values_among_repeats_are_found_one_by_one(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     chance = random.Random(5)
     bad = set(chance.sample(range(100), 11))
     bodies = [with_data(f"e{n}", '{"page":"p","x":1e200000}') if n in bad else event(f"e{n}") for n in range(100)]
-    repeats, batch = appended(url, tenant, items(*(event(f"e{n}") for n in range(0, 100, 3))), items(*bodies))
+    repeats, batch = appended(urls, tenant, items(*(event(f"e{n}") for n in range(0, 100, 3))), items(*bodies))
     known = {item.id for item in repeats}
     for number, item in enumerate(batch):
         expected = (
@@ -294,27 +296,27 @@ def test_several_refused_values_among_repeats_are_found_one_by_one(
     ids=["deeper than the database's stack", "NUL", "half a pair", "no JSON"],
 )
 def test_data_that_the_reader_missed_is_still_refused_item_by_item(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]], data: str
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]], data: str
 ) -> None:
     batch = items(event("1"), event("2"), event("3"))
     batch[1].data = data
-    appended(url, tenant, batch)
+    appended(urls, tenant, batch)
     assert [item.verdict for item in batch] == [Verdict.ACCEPTED, Verdict.INVALID, Verdict.ACCEPTED]
     assert_gapless(platform, tenant, 2)
 
 
 def test_a_nul_in_the_envelope_that_the_reader_missed_is_refused_too(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     batch = items(event("1"), event("2"), event("3"))
     batch[0].id, batch[2].subject = "a\0b", "\0"
-    appended(url, tenant, batch)
+    appended(urls, tenant, batch)
     assert [item.verdict for item in batch] == [Verdict.INVALID, Verdict.ACCEPTED, Verdict.INVALID]
     assert_gapless(platform, tenant, 1)
 
 
 def test_batches_that_make_the_same_members_in_opposite_order_do_not_deadlock(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     names = [f"m{n:03}" for n in range(60)]
     rounds: list[list[list[Item]]] = []
@@ -328,7 +330,7 @@ def test_batches_that_make_the_same_members_in_opposite_order_do_not_deadlock(
         )
 
     async def run() -> None:
-        async with connected(url, CLIENTS) as connections:
+        async with connected(urls, CLIENTS) as connections:
             for batches in rounds:
                 calls: list[Coroutine[Any, Any, Any]] = [
                     append(connection, KEYRING, tenant.id, batch)
@@ -346,29 +348,29 @@ def test_batches_that_make_the_same_members_in_opposite_order_do_not_deadlock(
 
 
 def test_an_event_without_subject_makes_no_member(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     body = event("1", type="product.updated", data={"sku": "s"}, subject=None)
-    appended(url, tenant, items(body))
+    appended(urls, tenant, items(body))
     assert [(row.subject, row.member_id) for row in stored(platform, tenant)] == [(None, None)]
     assert count(platform, tenant, "member") == 0
 
 
 def test_a_batch_wakes_the_worker_exactly_if_it_added_something(
-    platform: Platform, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
-    appended(url, tenant, items(event("1"), event("2")))
+    appended(urls, tenant, items(event("1"), event("2")))
     assert count(platform, tenant, "backlog") == 1
-    appended(url, tenant, items(event("1"), event("2")))
+    appended(urls, tenant, items(event("1"), event("2")))
     assert count(platform, tenant, "backlog") == 1
 
 
 def test_two_tenants_with_the_same_keys_do_not_meet(
-    platform: Platform, make_tenant: Callable[..., Tenant], url: str, items: Callable[..., list[Item]]
+    platform: Platform, make_tenant: Callable[..., Tenant], urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     one, other = make_tenant("twin-one"), make_tenant("twin-other")
-    appended(url, one, items(event("1")))
-    (batch,) = appended(url, other, items(event("1", data={"page": "other"})))
+    appended(urls, one, items(event("1")))
+    (batch,) = appended(urls, other, items(event("1", data={"page": "other"})))
     assert batch[0].verdict is Verdict.ACCEPTED
     assert (stored(platform, one)[0].data, stored(platform, other)[0].data) == (
         {"page": "home"},
@@ -382,19 +384,21 @@ def test_a_killed_backend_leaves_nothing_and_a_retry_succeeds(
     platform: Platform,
     cluster: Cluster,
     tenant: Tenant,
-    url: str,
+    urls: Urls,
     items: Callable[..., list[Item]],
     monkeypatch: pytest.MonkeyPatch,
     point: str,
 ) -> None:
-    appended(url, tenant, items(event("0", subject="known")))
+    appended(urls, tenant, items(event("0", subject="known")))
     before = getattr(ingest, point)
     killed: list[int] = []
 
     async def then_kill(connection: AsyncConnection[Any], *given: Any) -> Any:
         answer = await before(connection, *given)
         if not killed:
-            killed.append(connection.info.backend_pid)
+            row = await (await connection.execute("SELECT pg_backend_pid()")).fetchone()
+            assert row is not None
+            killed.append(row[0])
             with psycopg.connect(cluster.admin_url, autocommit=True) as admin:
                 admin.execute("SELECT pg_terminate_backend(%s, 5000)", (killed[0],))
         return answer
@@ -402,18 +406,18 @@ def test_a_killed_backend_leaves_nothing_and_a_retry_succeeds(
     monkeypatch.setattr(ingest, point, then_kill)
     bodies = [event("1", subject="new"), event("0", subject="known"), event("2", subject="newer")]
     with pytest.raises(psycopg.OperationalError):
-        appended(url, tenant, items(*bodies))
+        appended(urls, tenant, items(*bodies))
     assert killed
     assert_gapless(platform, tenant, 1)
     assert count(platform, tenant, "member") == count(platform, tenant, "identity") == 1
     assert count(platform, tenant, "backlog") == 1
-    (batch,) = appended(url, tenant, items(*bodies))
+    (batch,) = appended(urls, tenant, items(*bodies))
     assert [item.verdict for item in batch] == [Verdict.ACCEPTED, Verdict.DUPLICATE, Verdict.ACCEPTED]
     assert_gapless(platform, tenant, 3)
 
 
 def test_clients_whose_backends_are_killed_at_random_lose_and_double_nothing(
-    platform: Platform, cluster: Cluster, tenant: Tenant, url: str, items: Callable[..., list[Item]]
+    platform: Platform, cluster: Cluster, tenant: Tenant, urls: Urls, items: Callable[..., list[Item]]
 ) -> None:
     chance = random.Random(11)
     keys = [f"e{n}" for n in range(240)]
@@ -429,7 +433,7 @@ def test_clients_whose_backends_are_killed_at_random_lose_and_double_nothing(
             while not done:
                 batch = items(*(event(key, subject=f"m-{key}") for key in wanted))
                 try:
-                    async with connected(url) as (connection,):
+                    async with connected(urls) as (connection,):
                         await append(connection, KEYRING, tenant.id, batch)
                 except psycopg.OperationalError:
                     faults += 1

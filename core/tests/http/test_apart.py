@@ -257,6 +257,7 @@ def test_ingest_that_waits_takes_one_stores_share_of_ingest_and_nothing_of_comma
 ) -> None:
     url = serve(ingest_pool=4, tenant_ingest=2, wait_ms=300, lock_ms=0, statement_ms=0)
     mine, others = shops(url), shops(url)
+    assert mine.events().status_code == 200  # the key is known: none of the 30 waits for its look-up
     with refusals(url, "tenant-ingest", 28):
         with stream_held(platform, mine):
             asked = [pool.submit(mine.events) for _ in range(30)]

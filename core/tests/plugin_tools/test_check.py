@@ -3,16 +3,12 @@
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
 
 import pytest
 from typer.testing import CliRunner
 
 from threepeat.cli.app import app
-from threepeat.cli.plugin import checking
-from threepeat.testing.conformance import rules
-from threepeat.testing.conformance.bench import Bench, NotApplicable
-from threepeat.testing.conformance.project import Project
+from threepeat.testing.conformance.bench import NotApplicable
 from threepeat.testing.conformance.rules import Rule
 
 
@@ -34,28 +30,6 @@ def crashes(_bench):
 
 def rule(name, check, *, must=True):
     return Rule(name, must, f"About {name}.", "Mend it.", check)
-
-
-@pytest.fixture
-def asked(monkeypatch):
-    """Runs the command with rules of the test's own, on no bench at all."""
-
-    @contextmanager
-    def on_no_bench(_cluster, project, _data):
-        yield Bench(project, None, "", None, None, None, None)
-
-    @contextmanager
-    def no_cluster():
-        yield None
-
-    def run(*given, arguments=(), exempt=()):
-        monkeypatch.setattr(rules, "RULES", given)
-        monkeypatch.setattr(checking, "project", lambda _target: Project("toy", exempt=dict(exempt)))
-        return CliRunner().invoke(app, ["plugin", "check", *arguments])
-
-    monkeypatch.setattr(Bench, "open", on_no_bench)
-    monkeypatch.setattr("threepeat.testing.cluster.cluster_for_tests", no_cluster)
-    return run
 
 
 def test_a_plugin_that_keeps_every_rule_passes(asked):

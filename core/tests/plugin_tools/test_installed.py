@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from threepeat import __version__
 from threepeat.cli.app import app
-from threepeat.plugins import distributions
+from threepeat.plugins import compatibility, distributions
 
 OWN = ["gift/__init__.py", "gift/plugin.py", "gift-1.0.dist-info/METADATA", "gift-1.0.dist-info/RECORD"]
 
@@ -18,7 +18,7 @@ OWN = ["gift/__init__.py", "gift/plugin.py", "gift-1.0.dist-info/METADATA", "gif
 def make(tmp_path):
     """A distribution as it lies in a folder of packages."""
 
-    def made(*files, entry_points="", requires=("threepeat-core>=0.1,<0.2",), url=None, record=True):
+    def made(*files, entry_points="", requires=("threepeat-core<0.2,>=0.1",), url=None, record=True):
         info = tmp_path / "gift-1.0.dist-info"
         info.mkdir()
         needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
@@ -36,7 +36,7 @@ def make(tmp_path):
 def test_a_plain_distribution_is_clean(make):
     found = distributions.contents(make())
     assert found.clean
-    assert found.requires == ("threepeat-core>=0.1,<0.2",)
+    assert found.requires == ("threepeat-core<0.2,>=0.1",)
     assert (found.scripts, found.entry_points, found.native) == ((), (), ())
 
 
@@ -86,20 +86,22 @@ def test_an_editable_folder_may_name_itself(make, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("url", "said"),
+    ("url", "said", "brief"),
     [
-        (None, "PyPI name gift"),
-        ({"url": "file:///src/my%20gift", "dir_info": {"editable": True}}, "editable /src/my gift"),
-        ({"url": "file:///tmp/gift-1.0.whl", "archive_info": {}}, "file:///tmp/gift-1.0.whl"),
+        (None, "PyPI name gift", "index"),
+        ({"url": "file:///src/my%20gift", "dir_info": {"editable": True}}, "editable /src/my gift", "folder"),
+        ({"url": "file:///tmp/gift-1.0.whl", "archive_info": {}}, "file:///tmp/gift-1.0.whl", "folder"),
         (
             {"url": "https://example.com/gift.git", "vcs_info": {"vcs": "git", "commit_id": "abc"}},
             "https://example.com/gift.git@abc",
+            "example.com",
         ),
-        ([], "a direct_url.json that cannot be read"),
+        ([], "a direct_url.json that cannot be read", ""),
     ],
 )
-def test_the_origin_is_told_apart(make, url, said):
-    assert str(distributions.origin(make(url=url))) == said
+def test_the_origin_is_told_apart(make, url, said, brief):
+    found = distributions.origin(make(url=url))
+    assert (str(found), found.brief) == (said, brief)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +113,7 @@ def test_the_origin_is_told_apart(make, url, said):
     ],
 )
 def test_whether_it_goes_with_the_core_is_read_from_its_metadata(make, requires, reason):
-    assert distributions.conflict(make(requires=requires)) == reason
+    assert compatibility.conflict(make(requires=requires)) == reason
 
 
 @pytest.fixture

@@ -3,6 +3,7 @@
 import ast
 import json
 import re
+import shutil
 import tomllib
 from pathlib import Path
 
@@ -49,6 +50,19 @@ def test_what_it_installs_is_its_own_package_only(workshop):
     assert outcome.returncode == 0, outcome.stdout
     (told,) = json.loads(outcome.stdout)
     assert (told["clean"], told["scripts"], told["entry_points"], told["native"]) == (True, [], [], [])
+
+
+def test_installed_from_a_wheel_it_can_be_checked_as_its_author_does(make_workshop, tmp_path):
+    made = make_workshop("thanks", editable=False)
+    shutil.rmtree(made.project)
+    asked = ("threepeat.cli", "plugin", "check", "thanks", "--json", "--only")
+    outcome = made.run(*asked, "exactly-once", "--only", "lowest-dependencies", folder=tmp_path)
+    assert outcome.returncode == 0, outcome.stdout + outcome.stderr
+    assert {one["state"] for one in json.loads(outcome.stdout)["rules"]} == {"kept"}
+    (samples,) = made.environment.glob("lib/python*/site-packages/threepeat_thanks/conformance.toml")
+    samples.write_text("[settings]\nno_such = 1\n")
+    outcome = made.run(*asked, "exactly-once", folder=tmp_path)
+    assert "settings of conformance.toml" in outcome.stdout + outcome.stderr
 
 
 def test_answers_stand_where_they_belong(tmp_path):

@@ -1,11 +1,8 @@
 """Uninstalled, a plugin keeps what it has; purged, nothing is left but the file."""
 
 import json
-import sys
 import zipfile
-from importlib import reload
 from importlib.metadata import distribution
-from pathlib import Path
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
@@ -15,51 +12,12 @@ from threepeat.cli.app import app
 from threepeat.database import migrate
 from threepeat.database.migrate import State
 from threepeat.events import purging
-from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.plugins import Registry, distributions
 from threepeat.tenancy import switches
 from threepeat.tenancy.errors import Conflict, Invalid, NotFound
 from threepeat.testing.fixtures import Sender
 from threepeat.worker.loop import Worker
-
-TOYS = Path(__file__).parent / "toys"
-
-
-@pytest.fixture
-def visits(monkeypatch):
-    monkeypatch.syspath_prepend(TOYS)
-    import visits_toy
-
-    reload(visits_toy)
-    yield Registry.load([("visits", visits_toy.plugin)])
-    sys.modules.pop("visits_toy", None)
-
-
-@pytest.fixture
-def place(cluster, tmp_path, monkeypatch):
-    """A database, in which one store has the tactic and members have ordered."""
-    with cluster.database() as name:
-        environment = cluster.environment(name, tmp_path)
-        for variable, value in environment.items():
-            monkeypatch.setenv(variable, value)
-        yield Place(cluster.config(name, tmp_path), KeyConfig(keys=environment["THREEPEAT_KEYS"]))
-
-
-class Place:
-    def __init__(self, config, keys):
-        self.config, self.keys = config, keys
-
-    def opened(self, registry):
-        return Platform.open(self.config, registry=registry, keys=self.keys, upgrade=True)
-
-    def ask(self, query, **binds):
-        engine = create_engine(make_url(self.config.ops_url).set(drivername="postgresql+psycopg"))
-        try:
-            with engine.connect() as ops:
-                return [tuple(row) for row in ops.execute(text(query), binds)]
-        finally:
-            engine.dispose()
 
 
 def order(platform, tenant, number, *, worker=True):

@@ -47,7 +47,7 @@ MISTAKES = {
     ),
     "an event without its field": (
         "reactions.py",
-        "Thanked(order_id=row.order_id, number=",
+        "Thanked(order_id=event.order_id, number=",
         "Thanked(nummer=",
         "call-arg",
     ),

@@ -8,6 +8,7 @@ from typing import Annotated, Any, ClassVar
 import pytest
 from pydantic import BaseModel, Field, SecretStr, create_model
 
+from threepeat import __version__
 from threepeat.plugins import Registry
 from threepeat.plugins.registry import GROUP
 from threepeat.sdk import (
@@ -515,7 +516,7 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
     """Writes a module and a distribution that names its `plugin`."""
     monkeypatch.syspath_prepend(str(tmp_path))
 
-    def make(name: str, body: str) -> None:
+    def make(name: str, body: str, *requires: str) -> None:
         # A module is imported once in a process, so each test's has a name of its own.
         package = tmp_path / f"toy_{name}_{secrets.token_hex(4)}"
         package.mkdir()
@@ -525,7 +526,8 @@ def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[..., No
         )
         info = tmp_path / f"toy_{name}-1.2.dist-info"
         info.mkdir()
-        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toy-{name}\nVersion: 1.2\n")
+        needs = "".join(f"Requires-Dist: {one}\n" for one in requires)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: toy-{name}\nVersion: 1.2\n{needs}")
         (info / "entry_points.txt").write_text(f"[{GROUP}]\n{name} = {package.name}:plugin\n")
 
     return make
@@ -556,6 +558,20 @@ def test_a_distribution_that_cannot_be_loaded_is_quarantined_by_name(
     assert registry.quarantined[name].distribution == f"toy-{name}"
     assert (registry["fine"].distribution, registry["fine"].version) == ("toy-fine", "1.2")
     assert registry["fine"].package.joinpath("__init__.py").is_file()
+
+
+def test_a_distribution_for_another_threepeat_is_quarantined_before_its_code_runs(
+    install: Callable[..., None], capsys: pytest.CaptureFixture[str]
+) -> None:
+    install("new", label("new") + "\nprint('it ran')", "rich>=1", "threepeat-core<9,>=7")
+    install("fine", label("fine"), "threepeat-core>=0.1", "threepeat-core>=7; extra == 'later'")
+    registry = Registry.discover()
+    assert registry.quarantined["new"].reason == (
+        f"it needs threepeat-core<9,>=7, and {__version__} is installed:"
+        f" install a version of toy-new for Threepeat {__version__}, or the Threepeat it needs"
+    )
+    assert "it ran" not in capsys.readouterr().out
+    assert "fine" in registry
 
 
 def test_the_installed_plugins_are_all_well() -> None:

@@ -180,7 +180,10 @@ def test_what_operators_do_is_out_of_the_apps_reach(platform):
         audit.record_for_operators(ops, "operator:1", "plan.saved", "standard", tactic_cap=4)
         entry = audit.read_for_operators(ops, limit=1)[0]
     assert (entry.actor, entry.action, entry.details) == ("operator:1", "plan.saved", {"tactic_cap": 4})
-    tables = ("operator", "operator_session", "operator_link", "operator_key", "operator_audit", "sign_in_failure")
+    tables = (
+        "operator", "operator_session", "operator_link", "operator_key", "operator_audit", "plugin_check",
+        "sign_in_failure",
+    )  # fmt: skip
     for table in tables:
         with pytest.raises(DBAPIError, match="permission denied"), platform.database.directory() as connection:
             connection.execute(text(f"SELECT * FROM core.{table}"))

@@ -278,6 +278,22 @@ def test_a_call_that_hangs_ends_the_worker_and_the_others_of_the_tenant_go_on(pl
         worker._caller.finish()
 
 
+def test_who_settles_waits_for_calls_and_not_for_one_that_hangs(platform, store, caller):
+    release = threading.Event()
+    caller.perform = lambda call: call.key != "slow" or release.wait(20)
+    worker = Worker(platform, WorkerConfig(deadline_seconds=1))
+    try:
+        ask(platform, store, "quick")
+        worker.settle()
+        assert [key for key, _ in answers(platform, store)] == ["quick"]
+        ask(platform, store, "slow")
+        with pytest.raises(StuckError, match="longer than 1 seconds"):
+            worker.settle()
+    finally:
+        release.set()
+        worker._caller.finish()
+
+
 def test_a_call_whose_worker_died_is_made_again_and_given_up_after_three_deaths(platform, store, caller):
     ask(platform, store, "a")
     for _ in range(3):

@@ -199,6 +199,7 @@ class Place:
     def admin(self, statement):
         with psycopg.connect(self.cluster.admin_url, autocommit=True) as connection:
             connection.execute(statement.format(app=self.cluster.roles.app, database=self.name))
+        self.cluster.let_go(self.name)  # what a pooler keeps open would not hear of it
 
     def backends(self, wait):
         """How many connections of the app role wait for something: a type of wait, or an event."""

@@ -19,11 +19,24 @@ from threepeat.cli.orders_file import ImportFileError
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError
+from threepeat.database.poolers import PoolerError
 from threepeat.database.programs import BackupError
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.tenancy.errors import TenancyError
 
 GROUP = "threepeat.commands"
+
+READABLE = (
+    BackupError,
+    BootError,
+    EmbeddedError,
+    ImportFileError,
+    PluginError,
+    PoolerError,
+    Refused,
+    TenancyError,
+)
+"""Errors whose message says what to do."""
 
 console = Console(stderr=True)
 
@@ -50,7 +63,7 @@ def readable_errors() -> Iterator[None]:
     """Print errors that say what to do without a traceback."""
     try:
         yield
-    except (BackupError, BootError, EmbeddedError, TenancyError, ImportFileError, PluginError, Refused) as error:
+    except READABLE as error:
         _fail(str(error))
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors()))

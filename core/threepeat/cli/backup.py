@@ -155,7 +155,10 @@ class _InPlace:
                     "make another one with `threepeat db create … --name NAME` and set the URLs to it"
                 )
             if count := others(owner):
-                raise BackupError(f"the database has {count} other connections: stop everything that uses it")
+                also = ", then let the pooler close its own" if self.urls.app_pooled else ""
+                raise BackupError(
+                    f"the database has {count} other connections: stop everything that uses it{also}"
+                )
 
     def prepare(self, archive: Archive) -> None:
         del archive
@@ -244,6 +247,7 @@ def _recover(config: DatabaseConfig, urls: Urls, keys: KeyConfig, archive: Archi
             .render_as_string(hide_password=False)
             for role in ("app", "owner", "ops")
         }
+        | {"app_pooled": admitted.app_pooled}
     )
     try:
         platform = Platform.open(settings, keys=keys, upgrade=True)

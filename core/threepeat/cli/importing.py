@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from threepeat.cli.orders_file import ImportedOrder, ImportFileError, ImportReport, parse_mapping, read_orders
+from threepeat.database.asynchronous import conninfo, options
 from threepeat.events.incoming import Item, Verdict, read
 from threepeat.events.ingest import append
 from threepeat.events.platform import Platform
@@ -148,8 +149,8 @@ async def _send(
     advance: Callable[[int], object],
 ) -> Counter[Verdict]:
     verdicts: Counter[Verdict] = Counter()
-    url = platform.database.urls.app.set(drivername="postgresql").render_as_string(hide_password=False)
-    connection = await psycopg.AsyncConnection.connect(url, autocommit=True, application_name="threepeat-import")
+    urls = platform.database.urls
+    connection = await psycopg.AsyncConnection.connect(conninfo(urls), **options(urls, "import"))
     async with connection:
         for store, batch in _batches(orders):
             tenant = stores[store]

@@ -275,7 +275,7 @@ def _renamed(script: str, before: Roles, after: Roles) -> str:
     """A script of policies and grants for roles of other names."""
     names = {before.owner: after.owner, before.app: after.app, before.ops: after.ops}
     script = script.replace(NEW_SETTING.decode(), "")
-    return re.sub(rf"\b({'|'.join(names)})\b", lambda found: names[found[1]], script)
+    return re.sub(rf"\b({'|'.join(map(re.escape, names))})\b", lambda found: names[found[1]], script)
 
 
 @contextmanager

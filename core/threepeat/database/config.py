@@ -7,7 +7,7 @@ import secrets
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
 import psycopg
 from pydantic import Field, field_validator, model_validator
@@ -37,6 +37,11 @@ class DatabaseConfig(BaseSettings):
     owner_url: str | None = Field(default=None, description="PostgreSQL URL of the owner role (migrations).")
     ops_url: str | None = Field(
         default=None, description="PostgreSQL URL of the ops role (operator work, erasure, backup)."
+    )
+    app_pooled: bool = Field(
+        default=False,
+        description="Whether THREEPEAT_APP_URL leads through a pooler in transaction mode, such as PgBouncer. "
+        "The other two URLs must name the server itself.",
     )
     role_prefix: str = Field(
         default="threepeat",
@@ -70,12 +75,30 @@ class DatabaseConfig(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Urls:
-    """One URL per role, with SQLAlchemy's driver name."""
+    """One URL per role, with SQLAlchemy's driver name.
+
+    Attributes:
+        app_pooled: Whether the app role's leads through a pooler in transaction mode.
+    """
 
     app: URL
     owner: URL
     ops: URL
     roles: Roles
+    app_pooled: bool = False
+
+    def options(self, role: str, name: str) -> dict[str, Any]:
+        """What the driver is told beside the URL of a role (`app`, `owner`, `ops`).
+
+        Behind a pooler each transaction may be on another connection of the server, which knows none of the
+        statements that were prepared on the one before.
+
+        Args:
+            role: Whose URL it is.
+            name: What the connection is called on the server, after "threepeat-".
+        """
+        given: dict[str, Any] = {"application_name": f"threepeat-{name}"}
+        return given | {"prepare_threshold": None} if role == "app" and self.app_pooled else given
 
 
 def connect(config: DatabaseConfig) -> Urls:
@@ -90,6 +113,7 @@ def connect(config: DatabaseConfig) -> Urls:
             driver_url(config.owner_url),
             driver_url(config.ops_url),
             Roles.prefixed(config.role_prefix),
+            config.app_pooled,
         )
     server = EmbeddedServer(config.data)
     server.start()

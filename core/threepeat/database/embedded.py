@@ -139,7 +139,7 @@ class EmbeddedServer:
                         f"PostgreSQL in {self._pgdata} accepts no connections yet ({problem}): start again "
                         f"to wait for a recovery to end, else {self._log_tail()}"
                     )
-                time.sleep(0.1)
+                time.sleep(0.02)
 
     def stop(self) -> None:
         """Stop the server, whoever started it; do nothing if it is not running.

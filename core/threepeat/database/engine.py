@@ -12,6 +12,7 @@ import psycopg
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, event, text
 
+from threepeat.database import poolers
 from threepeat.database.config import Urls
 from threepeat.database.sealed import BrokenTurnError, SealedBind, SealedConnection, SealedCursor, plugin_call
 
@@ -23,6 +24,15 @@ SET_TENANT_AND_TIMEOUTS = text("""
            set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
            set_config('idle_in_transaction_session_timeout', :idle, true)
 """)
+
+
+def inside(tenant_id: int, clock_offset: timedelta) -> dict[str, str]:
+    """What `SET_TENANT` takes: a tenant and how far its clock is ahead.
+
+    The offset is written without an exponent, which PostgreSQL does not read in an interval.
+    """
+    return {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds():f} seconds"}
+
 
 # Both settings end with the savepoint in which they are made. Read-only cannot be taken back after a query.
 CONFINE = text("""
@@ -138,7 +148,7 @@ class Database:
         Args:
             timeouts: The server's own by default.
         """
-        binds = {"tenant": str(tenant_id), "offset": f"{clock_offset.total_seconds():f} seconds"}
+        binds = inside(tenant_id, clock_offset)
         with self.app.begin() as connection:
             if timeouts is None:
                 connection.execute(SET_TENANT, binds)
@@ -171,10 +181,11 @@ class Database:
             hide_parameters=True,  # an error is logged, and its values are people's
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
-            connect_args={"application_name": f"threepeat-{role}"},
+            connect_args=self.urls.options(role, role),
         )
         engine._connection_cls = SealedBind  # noqa: SLF001 - SQLAlchemy's own seam for this, without a public name
         event.listen(engine, "do_connect", _connect)
+        event.listen(engine, "first_connect", lambda made, _record: poolers.refuse(made, self.urls, role))
         event.listen(engine, "connect", _prefer_binary_arrays)
         return engine
 

@@ -18,6 +18,7 @@ DIRECTORY = frozenset(
         "operator_link",
         "operator_key",
         "operator_audit",
+        "plugin_check",
         "sign_in_failure",
     }
 )

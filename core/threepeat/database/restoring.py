@@ -41,12 +41,16 @@ def is_closed(connection: Connection) -> bool:
 
 
 def admitted(urls: Urls, backup: str) -> Urls:
-    """URLs of connections that belong to the restore of this backup."""
+    """URLs of connections that belong to the restore of this backup.
+
+    They say so when they connect, which a pooler would not pass on: the app role, too, goes where ops goes.
+    """
+    app = urls.ops.set(username=urls.app.username, password=urls.app.password) if urls.app_pooled else urls.app
 
     def admit(url: URL) -> URL:
         return url.update_query_dict({"options": f"-c {SESSION}={backup}"})
 
-    return Urls(admit(urls.app), admit(urls.owner), admit(urls.ops), urls.roles)
+    return Urls(admit(app), admit(urls.owner), admit(urls.ops), urls.roles)
 
 
 def _comment(owner: Connection, comment: str | None) -> None:

@@ -24,6 +24,7 @@ OPENING = re.compile(r"[\s(]*(select|insert|update|delete|merge|with|values)\b",
 FORBIDDEN = re.compile(
     r"\b(commit|rollback|savepoint|begin|start\s+transaction|reset|discard|copy|grant|revoke|create|alter"
     r"|drop|truncate|listen|notify|lock\s+table|do|call|into|set_config|now|clock_timestamp|statement_timestamp"
+    r"|pg_(?:try_)?advisory_lock(?:_shared)?"  # of the session; those of the transaction are innocent
     r"|transaction_timestamp|timeofday|current_timestamp|current_date|current_time|localtimestamp|localtime)\b",
     re.IGNORECASE,
 )

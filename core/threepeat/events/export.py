@@ -15,7 +15,7 @@ import structlog
 from sqlalchemy import text
 
 from threepeat.database import rows
-from threepeat.database.engine import SET_TENANT, Scope
+from threepeat.database.engine import SET_TENANT, Scope, inside
 from threepeat.database.lint import DIRECTORY
 from threepeat.database.personal import Column, PersonalTable, personal_tables, tenant_tables
 from threepeat.database.redact import brief
@@ -203,6 +203,5 @@ def _snapshot(platform: Platform, tenant: Tenant) -> Iterator[Scope]:
     with platform.database.app.connect() as connection:
         connection.execution_options(isolation_level="REPEATABLE READ")
         with connection.begin():
-            offset = f"{tenant.clock_offset.total_seconds():f} seconds"
-            connection.execute(SET_TENANT, {"tenant": str(tenant.id), "offset": offset})
+            connection.execute(SET_TENANT, inside(tenant.id, tenant.clock_offset))
             yield Scope(connection, tenant.id)

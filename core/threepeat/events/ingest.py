@@ -18,6 +18,8 @@ from psycopg import AsyncConnection, DataError, Error, errors
 from sqlalchemy import TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 
+from threepeat.database.asynchronous import in_tenant
+from threepeat.database.engine import Timeouts
 from threepeat.database.faults import fault_point
 from threepeat.events.incoming import Item, Verdict, judge, reopen
 from threepeat.sdk.events import ConsentChanged
@@ -27,8 +29,6 @@ from threepeat.tenancy.keyring import Keyring
 
 ATTEMPTS = 20
 """How often a batch begins anew because members moved; each time one merge or erasure has committed."""
-
-SET_TENANT = "SELECT set_config('threepeat.tenant', %s, true)"
 
 
 def plain(statement: TextClause) -> str:
@@ -106,15 +106,22 @@ class Appended:
 
 
 async def append(
-    connection: AsyncConnection[Any], keyring: Keyring, tenant_id: int, items: Sequence[Item]
+    connection: AsyncConnection[Any],
+    keyring: Keyring,
+    tenant_id: int,
+    items: Sequence[Item],
+    timeouts: Timeouts | None = None,
 ) -> Appended:
     """Append the accepted items of a batch in one transaction, and commit it.
 
     Items whose key is taken become duplicates or conflicts; an item about an erased member is invalid; a value
     that PostgreSQL refuses makes its item invalid and no other. When this returns, what is accepted is durable,
     and consents that were given or withdrawn hold.
+
+    Args:
+        timeouts: How long a transaction may take over one step; the server's own by default.
     """
-    batch = _Batch(connection, keyring, tenant_id)
+    batch = _Batch(connection, keyring, tenant_id, timeouts)
     accepted = [item for item in items if item.verdict is Verdict.ACCEPTED]
     while accepted:
         try:
@@ -146,6 +153,7 @@ class _Batch:
     connection: AsyncConnection[Any]
     keyring: Keyring
     tenant_id: int
+    timeouts: Timeouts | None
 
     async def append(self, items: Sequence[Item]) -> None:
         for _ in range(ATTEMPTS):
@@ -157,7 +165,7 @@ class _Batch:
         raise errors.SerializationFailure("members were merged or erased all the while")
 
     async def _transaction(self, items: Sequence[Item]) -> None:
-        async with self.connection.pipeline(), self.connection.transaction():
+        async with in_tenant(self.connection, self.tenant_id, self.timeouts):
             found = await _resolve(self.connection, self.keyring, self.tenant_id, items)
             items = _living(items, found)
             if not items:
@@ -190,7 +198,6 @@ async def _resolve(
     connection: AsyncConnection[Any], keyring: Keyring, tenant_id: int, items: Sequence[Item]
 ) -> Found:
     wanted = sorted({item.subject for item in items if item.subject is not None})
-    await connection.execute(SET_TENANT, (str(tenant_id),))
     cursor = await connection.execute(KNOWN, {"tenant": tenant_id, "values": wanted})
     rows = await cursor.fetchall()
     found: dict[str | None, int | None] = {value: member for value, member, _ in rows}

@@ -19,8 +19,8 @@ from threepeat.sdk.manifest import PLUGIN_ID, RESERVED_IDS
 from threepeat.tenancy import audit
 from threepeat.tenancy.errors import Conflict, Invalid, NotFound
 
-FORGOTTEN = ("activation", "allowance", "attempt", "cursor", "dead_letter", "timer")
-"""Tables of core whose rows go with a plugin: how it is set, where it stands and what waits for it."""
+FORGOTTEN = ("activation", "allowance", "attempt", "cursor", "dead_letter", "plugin_check", "timer")
+"""Tables of core whose rows go with a plugin: how it is set, where it stands, what waits for it, and its check."""
 
 KEPT = {
     "core.reward": "what members were given belongs to the books of the plugins that keep it",

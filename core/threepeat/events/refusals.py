@@ -14,10 +14,10 @@ import structlog
 from psycopg import AsyncConnection, Error
 from sqlalchemy import text
 
-from threepeat.database.engine import Scope
+from threepeat.database.asynchronous import in_tenant
+from threepeat.database.engine import Scope, Timeouts
 from threepeat.database.redact import brief
 from threepeat.events.incoming import Item, Verdict
-from threepeat.events.ingest import SET_TENANT
 
 MOST = 200
 """As many are kept of a store."""
@@ -65,7 +65,9 @@ class Refusals:
     def __init__(self) -> None:
         self._noted: dict[int, float] = {}
 
-    async def note(self, connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item]) -> None:
+    async def note(
+        self, connection: AsyncConnection[Any], tenant_id: int, items: Sequence[Item], timeouts: Timeouts
+    ) -> None:
         """Write some of the items that were refused down, unless others were a moment ago."""
         refused = [item for item in items if item.verdict in {Verdict.INVALID, Verdict.CONFLICT}][:AT_ONCE]
         now = time.monotonic()
@@ -75,14 +77,15 @@ class Refusals:
             self._noted.clear()
         self._noted[tenant_id] = now
         try:
-            await self._write(connection, tenant_id, refused)
+            await self._write(connection, tenant_id, refused, timeouts)
         except Error as error:
             # The events are judged and stored: that nobody can look this up does not change the answer.
             logger.warning("refusals are not noted", error=brief(error))
 
-    async def _write(self, connection: AsyncConnection[Any], tenant_id: int, refused: Sequence[Item]) -> None:
-        async with connection.pipeline(), connection.transaction():
-            await connection.execute(SET_TENANT, (str(tenant_id),))
+    async def _write(
+        self, connection: AsyncConnection[Any], tenant_id: int, refused: Sequence[Item], timeouts: Timeouts
+    ) -> None:
+        async with in_tenant(connection, tenant_id, timeouts):
             given = {
                 "tenant": tenant_id,
                 "types": [_name(item.type) for item in refused],

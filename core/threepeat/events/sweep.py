@@ -16,7 +16,7 @@ import structlog
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from threepeat.database.engine import SET_TENANT, Scope
+from threepeat.database.engine import SET_TENANT, Scope, inside
 from threepeat.database.faults import fault_point
 from threepeat.database.personal import PersonalTable, personal_tables
 from threepeat.database.redact import brief
@@ -90,8 +90,7 @@ def sweep(
     """
     with platform.database.ops.begin() as connection:
         scope = Scope(connection, tenant.id)
-        offset = f"{tenant.clock_offset.total_seconds():f} seconds"
-        connection.execute(SET_TENANT, {"tenant": str(tenant.id), "offset": offset})
+        connection.execute(SET_TENANT, inside(tenant.id, tenant.clock_offset))
         connection.execute(PATIENCE, {"longest": LONGEST})
         row = scope.run(LOCK, id=erasure_id)[0]
         progress = Progress(**row.progress)

@@ -17,6 +17,7 @@ from psycopg_pool import AsyncConnectionPool
 from starlette.routing import BaseRoute
 
 import threepeat
+from threepeat.database.asynchronous import conninfo, options
 from threepeat.events.incoming import CloudEvent
 from threepeat.events.platform import Platform
 from threepeat.events.refusals import Refusals
@@ -43,6 +44,7 @@ from threepeat.http.config import HttpConfig
 from threepeat.http.edge import Edge
 from threepeat.http.health import Readiness
 from threepeat.http.lanes import Lanes
+from threepeat.http.paths import Room
 
 APPS = "threepeat.apps"
 """Entry points of what other distributions add to the app: called with the app, the platform and the config."""
@@ -74,9 +76,9 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
         limiter = anyio.to_thread.current_default_thread_limiter()
         limiter.total_tokens = max(limiter.total_tokens, lanes.threads)
         async with (
-            _pool(platform, config, "ingest", config.ingest_pool) as app.state.pool,
-            _pool(platform, config, "callers", callers.CONNECTIONS) as known.pool,
-            _pool(platform, config, "health", 1) as ready.pool,
+            _pool(platform, "ingest", config.ingest_pool) as app.state.pool,
+            _pool(platform, "callers", callers.CONNECTIONS) as known.pool,
+            _pool(platform, "health", 1) as ready.pool,
         ):
             yield
         platform.database.dispose()
@@ -115,23 +117,17 @@ def create_app(platform: Platform, config: HttpConfig | None = None) -> FastAPI:
     return app
 
 
-def _pool(
-    platform: Platform, config: HttpConfig, name: str, size: int
-) -> AsyncConnectionPool[AsyncConnection[Any]]:
-    """A pool for asynchronous work, whose statements end in time."""
-    url = platform.database.urls.app.set(drivername="postgresql")
-    timeouts = config.timeouts
-    options = f"-c statement_timeout={timeouts.statement} -c lock_timeout={timeouts.lock}"
-    if "options" in url.query:
-        options = f"{url.query['options']} {options}"
+def _pool(platform: Platform, name: str, size: int) -> AsyncConnectionPool[AsyncConnection[Any]]:
+    """A pool for asynchronous work."""
+    urls = platform.database.urls
     return AsyncConnectionPool(
-        url.render_as_string(hide_password=False),
+        conninfo(urls),
         min_size=1,
         max_size=size,
         timeout=3,
         open=False,
         check=AsyncConnectionPool.check_connection,
-        kwargs={"autocommit": True, "application_name": f"threepeat-{name}", "options": options},
+        kwargs=options(urls, name),
     )
 
 
@@ -150,7 +146,10 @@ def _mounted(platform: Platform) -> tuple[Platform, dict[str, list[APIRouter]]]:
     routers: dict[str, list[APIRouter]] = {}
     broken: dict[str, str] = {}
     for plugin in platform.registry:
-        parts = [APIRouter(prefix=room.prefix, dependencies=room.dependencies) for room in ROOMS]
+        parts: list[APIRouter] = [
+            Room(below=f"{room.prefix}/{plugin.id}/", prefix=room.prefix, dependencies=room.dependencies)
+            for room in ROOMS
+        ]
         try:
             me.mount(parts[0], plugin)
             collections.mount(parts[1], plugin)

@@ -14,7 +14,7 @@ import structlog
 from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
-from threepeat.events.ingest import SET_TENANT
+from threepeat.database.asynchronous import in_tenant
 from threepeat.http.config import HttpConfig
 from threepeat.http.limits import Bucket, FullError, Gate, Lobby, Recent
 from threepeat.tenancy import keys
@@ -177,8 +177,8 @@ class Callers:
             return None
         await self._lobby.enter(self._gates)
         try:
-            async with self.pool.connection() as connection, connection.pipeline(), connection.transaction():
-                await connection.execute(SET_TENANT, (str(tenant_id),))
+            timeouts = self._config.timeouts
+            async with self.pool.connection() as connection, in_tenant(connection, tenant_id, timeouts):
                 found = await connection.execute(statement, values)
                 row: tuple[Any, ...] | None = await found.fetchone()
         finally:

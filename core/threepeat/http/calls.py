@@ -13,7 +13,7 @@ from fastapi.security import HTTPBearer
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from threepeat.database.engine import SET_TENANT, Scope, Timeouts
+from threepeat.database.engine import SET_TENANT, Scope, Timeouts, inside
 from threepeat.database.faults import fault_point
 from threepeat.events.platform import Platform
 from threepeat.http import faults
@@ -128,8 +128,7 @@ def open_call(
         except NotFound:
             raise Denied from None
         if tenant.clock_offset:
-            offset = f"{tenant.clock_offset.total_seconds():f} seconds"
-            scope.connection.execute(SET_TENANT, {"tenant": str(tenant_id), "offset": offset})
+            scope.connection.execute(SET_TENANT, inside(tenant_id, tenant.clock_offset))
         if parsed is not None:
             caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
         else:
@@ -149,14 +148,14 @@ def open_call(
 class Door:
     """Runs handlers inside a call; the app has one.
 
-    Args:
+    Attributes:
         platform: What serves.
         timeouts: How long a transaction may take over one step.
     """
 
     def __init__(self, platform: Platform, timeouts: Timeouts | None = None) -> None:
         self.platform = platform
-        self._timeouts = timeouts
+        self.timeouts = timeouts
 
     def manage(self, request: Request, work: Callable[[Call], T]) -> T:
         """Run work for an API key with the scope manage."""
@@ -213,7 +212,7 @@ class Door:
 
     def _attempt(self, request: Request, work: Callable[[Call], T], *, command: bool) -> T:
         value = credential(request)
-        with open_call(self.platform, value, command=command, timeouts=self._timeouts) as call:
+        with open_call(self.platform, value, command=command, timeouts=self.timeouts) as call:
             note(request, tenant=call.tenant.store.slug)
             answer = work(call)
             if command:
@@ -264,8 +263,8 @@ def once(call: Call, key: str | None, request: Mapping[str, Any], work: Callable
     return answer
 
 
-def door(request: Request) -> Door:
-    """The app's door."""
+async def door(request: Request) -> Door:
+    """The app's door; asynchronous, or a thread would be asked for it."""
     return cast("Door", request.app.state.door)
 
 

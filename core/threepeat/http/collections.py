@@ -15,11 +15,12 @@ from threepeat.events.collections import Managed, Page
 from threepeat.events.items import MAX_REVISION
 from threepeat.events.opened import OpenTenant
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, note, once
+from threepeat.http.paths import Room
 from threepeat.plugins import Installed
 from threepeat.sdk import collections as sdk
 from threepeat.sdk.collections import CollectionOf, Item
 
-router = APIRouter(prefix="/v1/plugins", tags=["collections"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1/plugins", tags=["collections"], dependencies=[Depends(bearer)])
 
 PAGE = 50
 MEDIA = {"csv": "text/csv; charset=utf-8", "json": "application/json"}

@@ -64,6 +64,12 @@ class HttpConfig(BaseSettings):
         default=1000, ge=0, le=60_000, description="How long a request waits for its turn before it is refused."
     )
 
+    hsts_seconds: int = Field(
+        default=365 * 24 * 3600,
+        ge=0,
+        description="For so long browsers come by https only, to hosts below ours, too; 0: the proxy says so.",
+    )
+
     statement_ms: int = Field(
         default=5000, ge=0, description="Longest statement of a request in the database; 0: no limit."
     )

@@ -4,13 +4,13 @@ from datetime import datetime, timedelta
 from secrets import token_hex
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Header, Query, Request, Response
+from fastapi import Depends, Header, Query, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from threepeat.events import log
 from threepeat.events.log import Emitted
 from threepeat.http.calls import MAX_KEY, AppDoor, Call, IdempotencyKey, bearer, once
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.sdk.events import ConsentChanged
 from threepeat.tenancy import consents, members
 from threepeat.tenancy.consents import Consent, Statement
@@ -21,7 +21,7 @@ PURPOSE = r"^[a-z0-9._-]+$"
 AHEAD = timedelta(minutes=10)
 TEXT = r"^[^\x00]*$"
 
-router = APIRouter(prefix="/v1", dependencies=[Depends(bearer)], route_class=SegmentRoute)
+router = Room(prefix="/v1", dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
 Purpose = Annotated[str | None, Query(max_length=64, pattern=PURPOSE, description="Every statement about it.")]
 

@@ -15,6 +15,7 @@ from fastapi import Response
 from prometheus_client import Histogram
 from psycopg import Error
 from psycopg_pool import PoolTimeout
+from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from threepeat.events.incoming import Malformed
@@ -36,6 +37,13 @@ MOST_ADDRESSES = 65_536
 LOG_SECONDS = 1.0
 NOBODY = 0
 """Stands for no tenant where bytes are counted."""
+HEADERS = {
+    "Cache-Control": "no-store",
+    "Content-Security-Policy": "default-src 'none'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "Referrer-Policy": "no-referrer",
+    "X-Content-Type-Options": "nosniff",
+}
+"""What every answer says to a browser unless it has its own word for it: it is data, and the asker's."""
 
 logger = structlog.get_logger(__name__)
 
@@ -98,6 +106,7 @@ class Edge:
         self._callers = callers
         self._lanes = lanes
         self._budget = Budget(config.max_bodies)
+        self._headers = HEADERS | _transport(config.hsts_seconds)
         self._delayed = 0
         self._addresses: Recent[str, Bucket] = Recent(MOST_ADDRESSES)
         self._logged: Recent[tuple[str, int], _Line] = Recent(4096)
@@ -114,6 +123,9 @@ class Edge:
         async def noted(message: Message) -> None:
             if message["type"] == "http.response.start":
                 visit.status, visit.answered = message["status"], True
+                given = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    given.setdefault(name, value)
                 # The work is done, its transaction over: a slow reader of the answer keeps nobody waiting.
                 self._leave(visit)
             await send(message)
@@ -285,6 +297,11 @@ class Edge:
 
 
 WHOSE = {"key": "API key", "member": "member token", "tenant": "store"}
+
+
+def _transport(seconds: int) -> dict[str, str]:
+    """What browsers are told of https; one that came by http does not listen."""
+    return {"Strict-Transport-Security": f"max-age={seconds}; includeSubDomains"} if seconds else {}
 
 
 def _headers(scope: Scope) -> Mapping[bytes, bytes]:

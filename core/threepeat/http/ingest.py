@@ -4,18 +4,21 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from msgspec import Struct
 from prometheus_client import Counter
 from psycopg import AsyncConnection
 from psycopg_pool import AsyncConnectionPool
 
+from threepeat.database.asynchronous import in_tenant
+from threepeat.database.engine import Timeouts
 from threepeat.events.incoming import Verdict, read, split
-from threepeat.events.ingest import SET_TENANT, append, plain
+from threepeat.events.ingest import append, plain
 from threepeat.events.platform import Platform
 from threepeat.events.refusals import Refusals
 from threepeat.http.callers import Known, charge
 from threepeat.http.calls import Caller, bearer, credential, note, require
+from threepeat.http.paths import Room
 from threepeat.http.problems import Problem, problem
 from threepeat.sdk.events import Sender
 from threepeat.tenancy import keys, members
@@ -31,7 +34,7 @@ MEMBER = plain(members.STANDS_FOR)
 
 RECEIVED = Counter("threepeat_events_received_total", "Items that were posted, by verdict.", ["verdict"])
 
-router = APIRouter(prefix="/v1/events", tags=["events"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1/events", tags=["events"], dependencies=[Depends(bearer)])
 
 
 class ItemVerdict(Struct, frozen=True, omit_defaults=True):
@@ -117,9 +120,10 @@ async def post_events(request: Request) -> Response:
     batch = kind == BATCH or (kind == "application/json" and body.lstrip()[:1] == b"[")
     raws = split(body, batch=batch, most=MOST)
     known: Known = request.scope["threepeat.known"]
+    timeouts = request.app.state.door.timeouts
     charge(known.events, len(raws) - 1)  # the edge has charged the first, whatever the body holds
     async with pool.connection() as connection:
-        tenant_id, slug, currency, caller = await _authenticate(platform, connection, value)
+        tenant_id, slug, currency, caller = await _authenticate(platform, connection, value, timeouts)
         note(request, tenant=slug)
         sender = Sender.SERVER if caller.member_id is None else Sender.MEMBER
         items = read(
@@ -130,8 +134,8 @@ async def post_events(request: Request) -> Response:
             now=datetime.now(UTC),
             subject=caller.external_id,
         )
-        appended = await append(connection, platform.keyring, tenant_id, items)
-        await refusals.note(connection, tenant_id, items)
+        appended = await append(connection, platform.keyring, tenant_id, items, timeouts)
+        await refusals.note(connection, tenant_id, items, timeouts)
     counts = {verdict: appended.count(verdict) for verdict in Verdict}
     for verdict, count in counts.items():
         if count:
@@ -158,13 +162,12 @@ async def post_events(request: Request) -> Response:
 
 
 async def _authenticate(
-    platform: Platform, connection: AsyncConnection[Any], value: str
+    platform: Platform, connection: AsyncConnection[Any], value: str, timeouts: Timeouts
 ) -> tuple[int, str, str, Caller]:
     token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
     parsed = keys.parse_key(value) if token is None else None
     tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
-    async with connection.pipeline(), connection.transaction():
-        await connection.execute(SET_TENANT, (str(tenant_id),))
+    async with in_tenant(connection, tenant_id, timeouts):
         found = await connection.execute(TENANT, (tenant_id,))
         if token is not None:
             stored = await connection.execute(MEMBER, {"tenant": tenant_id, "id": token.member_id})

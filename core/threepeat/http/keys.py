@@ -3,17 +3,17 @@
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.tenancy import keys
 from threepeat.tenancy.errors import NotAllowed
 from threepeat.tenancy.keys import ApiKey, KeyScope
 
-router = APIRouter(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
+router = Room(prefix="/v1/keys", tags=["keys"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
 Name = Annotated[str, Field(min_length=1, max_length=100)]
 

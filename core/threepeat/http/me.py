@@ -12,6 +12,7 @@ from pydantic import BaseModel
 from threepeat.database.sealed import sealed
 from threepeat.events.context import Cause
 from threepeat.http.calls import MAX_KEY, AppDoor, Call, Door, bearer, note, once
+from threepeat.http.paths import Room
 from threepeat.plugins import Installed
 from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.records import Route
@@ -19,7 +20,7 @@ from threepeat.tenancy import switches
 from threepeat.tenancy.errors import NotFound
 from threepeat.tenancy.switches import SwitchState
 
-router = APIRouter(prefix="/v1/me", tags=["member"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1/me", tags=["member"], dependencies=[Depends(bearer)])
 
 
 class TacticCard(BaseModel):

@@ -2,19 +2,17 @@
 
 from datetime import datetime, timedelta
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from threepeat.events import merging
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.tenancy import identities, keys, members
 from threepeat.tenancy.errors import Invalid
 from threepeat.tenancy.members import Suspension
 
-router = APIRouter(
-    prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)], route_class=SegmentRoute
-)
+router = Room(prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
 
 class MemberChange(BaseModel):

@@ -3,18 +3,19 @@
 from datetime import date
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from threepeat.events import metrics
 from threepeat.events.metrics import MAX_DAYS, Reported
 from threepeat.events.opened import OpenTenant
 from threepeat.http.calls import AppDoor, bearer
+from threepeat.http.paths import Room
 from threepeat.plugins import Installed
 from threepeat.sdk.metrics import Answer, Figure, Funnel, MetricUnit, Series, Stat
 from threepeat.tenancy.switches import SwitchState
 
-router = APIRouter(prefix="/v1/metrics", tags=["metrics"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1/metrics", tags=["metrics"], dependencies=[Depends(bearer)])
 
 Days = Annotated[int, Query(ge=1, le=MAX_DAYS, description="How many of the store's local days, up to today.")]
 Unit = Annotated[

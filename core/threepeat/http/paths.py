@@ -1,14 +1,37 @@
-"""Addresses in which a segment may hold an escaped slash."""
+"""Addresses: routers that know what lies below them, and segments that may hold an escaped slash."""
 
 from typing import Any
 from urllib.parse import unquote
 
+from fastapi import APIRouter
 from fastapi.routing import APIRoute
 from starlette.routing import Match
 from starlette.types import Scope
 
 # A decoded address never holds half a surrogate pair, so this one can stand for an escaped slash.
 SLASH = "\udc2f"
+
+
+class Room(APIRouter):
+    """A router that is looked through only for addresses below its own.
+
+    A request passes dozens of routers before it finds its own; to try each of their routes took a sixth of what a
+    command costs.
+
+    Args:
+        below: How each of its addresses begins; its prefix by default.
+        given: What `APIRouter` takes.
+    """
+
+    def __init__(self, *, below: str = "", **given: Any) -> None:
+        super().__init__(**given)
+        self.below = below or self.prefix
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """Whether one of its routes answers an address."""
+        if not scope["path"].removeprefix(scope.get("root_path", "")).startswith(self.below):
+            return Match.NONE, {}
+        return super().matches(scope)
 
 
 class SegmentRoute(APIRoute):

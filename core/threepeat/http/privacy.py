@@ -7,7 +7,7 @@ from tempfile import TemporaryFile
 from typing import IO, Annotated, Any
 
 import structlog
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, Field
 
@@ -15,7 +15,7 @@ from threepeat.database.redact import brief
 from threepeat.events import erasure, receipts
 from threepeat.events.export import Form, MemberExport
 from threepeat.http.calls import AppDoor, Call, Door, bearer
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.http.problems import busy
 from threepeat.tenancy import audit, members
 from threepeat.tenancy.errors import NotFound
@@ -33,7 +33,7 @@ FILES: dict[int | str, dict[str, Any]] = {
 
 logger = structlog.get_logger(__name__)
 
-router = APIRouter(prefix="/v1", tags=["privacy"], route_class=SegmentRoute)
+router = Room(prefix="/v1", tags=["privacy"], route_class=SegmentRoute)
 guarded = [Depends(bearer)]
 
 ExportForm = Annotated[Form, Query(alias="format", description="`json`, or `csv` for a zip of CSV files.")]

@@ -7,14 +7,14 @@ from typing import Annotated, Any, Literal, TypeVar, cast
 
 import msgspec
 import structlog
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.database.sealed import sealed
 from threepeat.events.context import Cause
 from threepeat.events.pricing import OverpricedError
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, note, once
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.events import MAX_AMOUNT
 from threepeat.sdk.pricing import MAX_LINES, Applied, Basket, Checkout, LeftOut, RefundQuote, StoredQuote
@@ -30,7 +30,7 @@ UNAVAILABLE = "a plugin that has a part in this price cannot be asked at the mom
 
 logger = structlog.get_logger(__name__)
 
-router = APIRouter(prefix="/v1/quotes", tags=["quotes"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
+router = Room(prefix="/v1/quotes", tags=["quotes"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
 Minor = Annotated[int, Field(ge=0, le=MAX_AMOUNT)]
 Name = Annotated[str, Field(min_length=1, max_length=128)]

@@ -4,7 +4,7 @@ import secrets
 from datetime import datetime
 from typing import Annotated, Any, Literal
 
-from fastapi import APIRouter, Depends, Query, Request, Response
+from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.events import adjusting, roster, timeline
@@ -13,14 +13,12 @@ from threepeat.events.roster import Listed
 from threepeat.events.timeline import Entry, Given, Happened
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
 from threepeat.http.members import IdentityView
-from threepeat.http.paths import SegmentRoute
+from threepeat.http.paths import Room, SegmentRoute
 from threepeat.tenancy import members
 
 LARGEST = 2**63 - 1
 
-router = APIRouter(
-    prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)], route_class=SegmentRoute
-)
+router = Room(prefix="/v1/members", tags=["members"], dependencies=[Depends(bearer)], route_class=SegmentRoute)
 
 Search = Annotated[
     str | None,

@@ -4,16 +4,17 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from fastapi import APIRouter, Depends, Request, Response
+from fastapi import Depends, Request, Response
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.events import budgets, consequences
 from threepeat.http.calls import AppDoor, Call, IdempotencyKey, bearer, once
+from threepeat.http.paths import Room
 from threepeat.tenancy import switches
 from threepeat.tenancy.settings import UNCHANGED
 from threepeat.tenancy.switches import MAX_BUDGET, Activation, SwitchState
 
-router = APIRouter(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1/tactics", tags=["tactics"], dependencies=[Depends(bearer)])
 
 FIRST_REVISION = 1
 """What a tactic that nobody has touched counts from, so that the second of two first writers is told."""

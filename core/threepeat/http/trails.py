@@ -3,17 +3,18 @@
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query, Request
+from fastapi import Depends, Query, Request
 from pydantic import BaseModel, Field
 
 from threepeat.events import refusals
 from threepeat.http.calls import AppDoor, Call, bearer
+from threepeat.http.paths import Room
 from threepeat.tenancy import audit
 
 NEWEST = (1 << 63) - 1
 MOST = 200
 
-router = APIRouter(prefix="/v1", tags=["trails"], dependencies=[Depends(bearer)])
+router = Room(prefix="/v1", tags=["trails"], dependencies=[Depends(bearer)])
 
 Limit = Annotated[int, Query(ge=1, le=MOST)]
 

@@ -1,19 +1,18 @@
 """What is known of the distributions that plugins come from, read from their metadata; no plugin is loaded."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from dataclasses import dataclass
-from importlib.metadata import Distribution, entry_points, version
+from importlib.metadata import Distribution, entry_points
 from pathlib import Path, PurePosixPath
 from typing import Literal
 from urllib.parse import unquote, urlsplit
 
-from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
 
+from threepeat.plugins.compatibility import needs
 from threepeat.plugins.registry import GROUP
 
-CORE = "threepeat-core"
 SCRIPTS = frozenset({"console_scripts", "gui_scripts"})
 NATIVE = frozenset({".so", ".pyd", ".dll", ".dylib"})
 
@@ -37,13 +36,12 @@ class Origin:
         )
 
     @property
-    def folder(self) -> Path | None:
-        """The folder, if it is one of this machine."""
-        if self.kind == "editable":
-            return Path(self.place)
+    def brief(self) -> str:
+        """`index`, `folder`, or the host of a URL; never a folder's name, which says more than it helps."""
+        if self.kind == "index":
+            return "index"
         parts = urlsplit(self.place)
-        found = Path(unquote(parts.path)) if parts.scheme == "file" else None
-        return found if found is not None and found.is_dir() else None
+        return "folder" if self.kind == "editable" or parts.scheme == "file" else parts.hostname or ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +54,7 @@ class Contents:
         scripts: Commands that it installs.
         entry_points: What it hooks into besides `threepeat.plugins`, as `group: name`.
         native: Compiled code.
-        requires: What it needs, as it says so itself.
+        requires: What it needs, as it says so itself; extras aside.
         recorded: Whether it says which files it has; without that nothing is known of them.
     """
 
@@ -96,18 +94,6 @@ def origin(dist: Distribution) -> Origin:
     return Origin("url", f"{url}@{repository['commit_id']}" if "commit_id" in repository else url)
 
 
-def conflict(dist: Distribution) -> str | None:
-    """Why a distribution does not go with the installed core, or None if it does."""
-    running = version(CORE)
-    wanted = [one for one in _requirements(dist) if canonicalize_name(one.name) == CORE]
-    if not wanted:
-        return f"it does not say which {CORE} it needs"
-    for one in wanted:
-        if not one.specifier.contains(running, prereleases=True):
-            return f"it needs {one.name}{one.specifier}, and {running} is installed"
-    return None
-
-
 def contents(dist: Distribution) -> Contents:
     """What a distribution brings, by its own list of files."""
     named = list(dist.entry_points)
@@ -129,20 +115,9 @@ def contents(dist: Distribution) -> Contents:
             sorted(f"{point.group}: {point.name}" for point in named if point.group not in {GROUP, *SCRIPTS})
         ),
         native=_texts(file for file in files if NATIVE & set(file.suffixes)),
-        requires=tuple(dist.requires or ()),
+        requires=tuple(f"{one.name}{one.specifier}" for one in needs(dist)),
         recorded=dist.files is not None,
     )
-
-
-def _requirements(dist: Distribution) -> Iterator[Requirement]:
-    """What a distribution needs here, extras aside."""
-    for said in dist.requires or ():
-        try:
-            one = Requirement(said)
-        except InvalidRequirement:
-            continue
-        if one.marker is None or one.marker.evaluate({"extra": ""}):
-            yield one
 
 
 def _is_own(file: PurePosixPath, dist: Distribution, own: set[str], scripts: tuple[str, ...]) -> bool:

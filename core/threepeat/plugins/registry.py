@@ -16,6 +16,8 @@ import pluggy
 import structlog
 from pydantic import BaseModel, SecretStr
 
+from threepeat import __version__
+from threepeat.plugins.compatibility import mismatch
 from threepeat.plugins.dispatch import Handler, Table
 from threepeat.sdk.collections import CollectionOf
 from threepeat.sdk.errors import PluginError
@@ -129,6 +131,11 @@ class Registry:
                 if name in loaded:
                     first = loaded[name].distribution or "another"
                     raise PluginError(f"{first} already installs a plugin {name!r}")
+                if dist is not None and (unfit := mismatch(dist)):
+                    raise PluginError(
+                        f"{unfit}: install a version of {dist.name} for Threepeat {__version__},"
+                        " or the Threepeat it needs"
+                    )
                 installed = _declare(manager, name, candidate)
                 _refuse_clashes(installed, loaded.values())
             except (Exception, SystemExit) as error:  # noqa: BLE001 - a stranger's code may raise anything

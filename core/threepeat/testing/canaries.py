@@ -5,6 +5,7 @@ import json
 import re
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field
+from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 import msgspec.inspect
@@ -25,6 +26,17 @@ TABLES = """
     FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
     WHERE c.relkind IN ('r', 'm') AND n.nspname <> ALL(%s) AND n.nspname !~ '^pg_'
     ORDER BY 1, 2
+"""
+POINTS_TO = """
+    SELECT p.nspname || '.' || r.relname AS parent,
+           array_agg(a.attname::text ORDER BY u.place) AS columns,
+           array_agg(b.attname::text ORDER BY u.place) AS pointed
+    FROM pg_constraint k JOIN pg_class r ON r.oid = k.confrelid JOIN pg_namespace p ON p.oid = r.relnamespace
+    CROSS JOIN LATERAL unnest(k.conkey, k.confkey) WITH ORDINALITY AS u (mine, yours, place)
+    JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = u.mine
+    JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = u.yours
+    WHERE k.contype = 'f' AND k.conrelid = to_regclass(%s) AND k.confrelid <> k.conrelid
+    GROUP BY k.oid, 1 ORDER BY k.oid
 """
 MOST_ROWS = 5
 
@@ -102,7 +114,8 @@ def dump(url: str, prefix: str = WORD, *, tenant: int | None = None) -> dict[str
 class Planter:
     """Puts rows of a member into every table that holds members' data, a canary in each of their columns.
 
-    It knows nothing of the tables but what the catalogue says: types, keys, foreign keys and CHECKs.
+    It knows nothing of the tables but what the catalogue says: types, keys, foreign keys and CHECKs. A row that
+    points to another table with members' data points to what was planted there.
 
     Args:
         url: A superuser's.
@@ -137,13 +150,43 @@ class Planter:
         """
         refused = []
         with psycopg.connect(self._url, autocommit=True) as admin:
-            for table in self.tables:
+            for table in self._parents_first(admin):
                 if str(table) not in leave:
                     try:
                         self._plant(admin, table, tenant, member)
                     except PlantingError as why:
                         refused.append(str(why))
         return refused
+
+    def _parents_first(self, admin: psycopg.Connection[Any]) -> Sequence[PersonalTable]:
+        known = {str(table): table for table in self.tables}
+        parents = {
+            name: [parent for parent, *_ in admin.execute(POINTS_TO, (table.table.quoted,)) if parent in known]
+            for name, table in known.items()
+        }
+        try:
+            return [known[name] for name in TopologicalSorter(parents).static_order()]
+        except CycleError:
+            return self.tables
+
+    def _pointed(
+        self, admin: psycopg.Connection[Any], table: PersonalTable, tenant: int, member: int, number: int
+    ) -> dict[str, Any]:
+        """What the foreign keys of a row hold, where the member has rows to point to."""
+        known, made = {str(one): one for one in self.tables}, dict[str, Any]()
+        for parent, columns, pointed in admin.execute(POINTS_TO, (table.table.quoted,)).fetchall():
+            if parent not in known:
+                continue
+            statement = sql.SQL("SELECT {} FROM {} WHERE tenant_id = {} AND {} = {} ORDER BY ctid").format(
+                sql.SQL(", ").join(map(sql.Identifier, pointed)),
+                sql.Identifier(known[parent].table.schema, known[parent].table.name),
+                tenant,
+                sql.Identifier(known[parent].member),
+                member,
+            )
+            if rows := admin.execute(statement).fetchall():
+                made |= zip(columns, rows[number % len(rows)], strict=True)
+        return made
 
     def _plant(self, admin: psycopg.Connection[Any], table: PersonalTable, tenant: int, member: int) -> None:
         missing = {one.name for one in table.scrubbed if self._allowed(admin, table, one) is None}
@@ -167,6 +210,7 @@ class Planter:
         """Insert a row with as many of the wanted columns as its CHECKs let stand together."""
         columns = [c for c in table.table.columns if not c.generated and not self._counts_itself(admin, table, c)]
         optional = [c.name for c in columns if not c.required and c.name != table.member]
+        pointed = self._pointed(admin, table, tenant, member, number)
         tries = [set[str](), *({name} for name in optional), *map(set, itertools.combinations(optional, 2))]
         error: Exception | None = None
         for without in tries:
@@ -175,6 +219,7 @@ class Planter:
             filled = [column for column in columns if column.name not in without]
             for amount in (1, 2, 0):
                 values = {c.name: self._value(admin, table, c, tenant, member, amount + number) for c in filled}
+                values |= {name: value for name, value in pointed.items() if name in values}
                 statement = sql.SQL("INSERT INTO {} ({}) VALUES ({})").format(
                     sql.Identifier(table.table.schema, table.table.name),
                     sql.SQL(", ").join(map(sql.Identifier, values)),

@@ -5,7 +5,8 @@ import secrets
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
@@ -26,6 +27,8 @@ from threepeat.testing.kept import KEPT
 
 PLENTY = 8 * 2**30
 """Bytes of memory file system that a server for tests wants to have free."""
+LET_GO = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = %s AND usename <> ALL(%s)"
+"""Ends what a pooler keeps: the app role's connections, and those by which it asks for passwords."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +37,7 @@ class Cluster:
 
     Attributes:
         strategy: How databases are copied; as files is far quicker where a checkpoint costs nothing.
+        pooler: Host and port of a pooler in front of the server, through which the app role goes.
     """
 
     admin_url: str
@@ -41,11 +45,15 @@ class Cluster:
     passwords: Passwords
     template: str
     strategy: Literal["WAL_LOG", "FILE_COPY"] = "WAL_LOG"
+    pooler: tuple[str, int] | None = None
 
     def url(self, role: str, database: str) -> str:
         """URL of one of the roles (`app`, `owner`, `ops`) to a database."""
         user, password = getattr(self.roles, role), getattr(self.passwords, role)
         url = make_url(self.admin_url).set(username=user, password=password, database=database)
+        if role == "app" and self.pooler is not None:
+            host, port = self.pooler
+            url = url.set(host=host, port=port)
         return url.render_as_string(hide_password=False)
 
     def config(self, database: str, data: Path) -> DatabaseConfig:
@@ -55,6 +63,7 @@ class Cluster:
             app_url=self.url("app", database),
             owner_url=self.url("owner", database),
             ops_url=self.url("ops", database),
+            app_pooled=self.pooler is not None,
             role_prefix=self.roles.app.removesuffix("_app"),
         )
 
@@ -67,6 +76,7 @@ class Cluster:
             "THREEPEAT_APP_URL": self.url("app", database),
             "THREEPEAT_OWNER_URL": self.url("owner", database),
             "THREEPEAT_OPS_URL": self.url("ops", database),
+            "THREEPEAT_APP_POOLED": str(self.pooler is not None),
             "THREEPEAT_ROLE_PREFIX": self.roles.app.removesuffix("_app"),
         }
 
@@ -76,6 +86,7 @@ class Cluster:
         name = f"{self.template}_{secrets.token_hex(4)}"
         if template is not None:
             KEPT.let_go()
+            self.let_go(template)
         copying = f"CREATE DATABASE {{}} TEMPLATE {{}} OWNER {{}} STRATEGY {self.strategy}"
         self._run(copying, name, template or self.template, self.roles.owner)
         self._run("REVOKE ALL ON DATABASE {} FROM PUBLIC", name)
@@ -105,6 +116,12 @@ class Cluster:
         for role in (self.roles.app, self.roles.ops, self.roles.owner):
             self._run("DROP ROLE {}", role)
 
+    def let_go(self, database: str) -> None:
+        """End what a pooler keeps open to a database: it can be copied only while nobody is connected to it."""
+        if self.pooler is not None:
+            with psycopg.connect(self.admin_url, autocommit=True) as admin:
+                admin.execute(LET_GO, (database, [self.roles.owner, self.roles.ops]))
+
     def _run(self, statement: str, *names: str) -> None:
         with psycopg.connect(self.admin_url, autocommit=True) as admin:
             admin.execute(sql.SQL(statement).format(*map(sql.Identifier, names)))
@@ -119,34 +136,64 @@ def opened_for_tests(config: DatabaseConfig, registry: Registry | None, given: K
     return Platform.open(config, registry=registry or installed(), keys=given, upgrade=registry is not None)
 
 
+class ServerForTests:
+    """A PostgreSQL server: the one that `DATABASE_URL` names, else an embedded one of its own.
+
+    `THREEPEAT_TEST_POOLER=host:port` names a pooler in transaction mode in front of the one that is named.
+
+    It is made ready while its maker goes on, so that whoever has something else to do need not wait for it.
+    """
+
+    def __init__(self) -> None:
+        self._stack = ExitStack()
+        self._pool = ThreadPoolExecutor(1)
+        self._made = self._pool.submit(self._prepare)
+
+    def cluster(self) -> Cluster:
+        """Threepeat's roles and a template on it."""
+        return self._made.result()
+
+    def stop(self) -> None:
+        """Remove what was made, and end the embedded one."""
+        self._pool.shutdown()
+        self._stack.close()
+
+    def _prepare(self) -> Cluster:
+        if given := os.environ.get("DATABASE_URL"):
+            url = driver_url(given).set(drivername="postgresql").render_as_string(hide_password=False)
+            return replace(self._stack.enter_context(_cluster(url)), pooler=_pooler())
+        fast = memory()
+        folder = Path(tempfile.mkdtemp(prefix="threepeat-test-", dir=fast))
+        self._stack.callback(shutil.rmtree, folder)
+        folder.chmod(0o755)
+        server = EmbeddedServer(folder)
+        server.start()
+        self._stack.callback(server.stop)
+        made = self._stack.enter_context(_cluster(server.admin_url))
+        return replace(made, strategy="FILE_COPY" if fast else "WAL_LOG")
+
+
 @contextmanager
 def cluster_for_tests() -> Iterator[Cluster]:
-    """A server as long as the block lasts: the one that `DATABASE_URL` names, else an embedded one of its own."""
-    given = os.environ.get("DATABASE_URL")
-    if given:
-        url = driver_url(given).set(drivername="postgresql")
-        with _cluster(url.render_as_string(hide_password=False)) as made:
-            yield made
-        return
-    memory = _memory()
-    folder = Path(tempfile.mkdtemp(prefix="threepeat-test-", dir=memory))
-    folder.chmod(0o755)
-    server = EmbeddedServer(folder)
+    """A server with Threepeat's roles and a template, as long as the block lasts."""
+    server = ServerForTests()
     try:
-        server.start()
-        with _cluster(server.admin_url) as made:
-            yield replace(made, strategy="FILE_COPY" if memory else "WAL_LOG")
+        yield server.cluster()
     finally:
         server.stop()
-        shutil.rmtree(folder)
 
 
-def _memory() -> Path | None:
+def memory() -> Path | None:
     """A file system in memory, if there is plenty: a database that a test makes and drops is a thousand files."""
     memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
     if os.access(memory, os.W_OK) and shutil.disk_usage(memory).free >= PLENTY:
         return memory
     return None
+
+
+def _pooler() -> tuple[str, int] | None:
+    host, _, port = os.environ.get("THREEPEAT_TEST_POOLER", "").rpartition(":")
+    return (host, int(port)) if host else None
 
 
 @contextmanager

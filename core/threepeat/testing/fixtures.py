@@ -1,25 +1,25 @@
-"""Pytest fixtures, registered for every test run of an environment that has Threepeat installed.
+"""Pytest fixtures, for test runs that ask for them by `-p threepeat.testing.fixtures`.
 
-`DATABASE_URL` names a superuser of a PostgreSQL server to test on; without it the embedded server runs
-in a folder of its own and is removed at the end.
+They are no entry point of pytest's: each run of an environment with Threepeat would load the platform, needed or
+not, and pytest would compile all of it once more, in search of assertions.
+
+`DATABASE_URL` names a superuser of a PostgreSQL server to test on, and `THREEPEAT_TEST_POOLER` a pooler in front
+of it; without them the embedded server runs in a folder of its own and is removed at the end.
 """
 
-import asyncio
+import gc
 import itertools
 import secrets
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import httpx2
 import orjson
 import pytest
-import uvicorn
 from msgspec import Raw
 
 from threepeat.events.context import Cause, PluginContext
@@ -27,26 +27,48 @@ from threepeat.events.incoming import Item, read
 from threepeat.events.ingest import append
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
-from threepeat.http.app import HttpConfig, create_app
 from threepeat.plugins import Registry
 from threepeat.sdk.events import Sender as EventSender
 from threepeat.tenancy import keys, members, tenants
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.tenants import Tenant
-from threepeat.testing.cluster import Cluster, cluster_for_tests, opened_for_tests
+from threepeat.testing.cluster import Cluster, ServerForTests, opened_for_tests
 from threepeat.testing.kept import KEPT
 from threepeat.worker.loop import Worker
+
+if TYPE_CHECKING:
+    from threepeat.http.config import HttpConfig
 
 BY = "test"
 NO_LIMITS = {f"{who}_{what}": 0 for who in ("key", "member", "tenant") for what in ("requests", "events")}
 """What turns `HttpConfig`'s limits of rates off."""
 
 
+SERVER = pytest.StashKey[ServerForTests]()
+
+
+def pytest_collection(session: pytest.Session) -> None:
+    """PostgreSQL starts while the tests are collected, and what serves HTTP is imported."""
+    if not session.config.option.collectonly:
+        session.config.stash[SERVER] = ServerForTests()
+        import_module("threepeat.testing.serving")
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected stays to the end: no later search for garbage walks through it again."""
+    gc.freeze()
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """PostgreSQL ends."""
+    if SERVER in config.stash:
+        config.stash[SERVER].stop()
+
+
 @pytest.fixture(scope="session")
-def cluster() -> Iterator[Cluster]:
+def cluster(pytestconfig: pytest.Config) -> Cluster:
     """The server that all tests of a run share."""
-    with cluster_for_tests() as made:
-        yield made
+    return pytestconfig.stash[SERVER].cluster()
 
 
 @pytest.fixture
@@ -166,10 +188,9 @@ class Sender:
             currency=tenant.store.currency,
             now=datetime.now(UTC),
         )
-        url = self._platform.database.urls.app.set(drivername="postgresql")
         keyring = self._platform.keyring
         KEPT.use(
-            url.render_as_string(hide_password=False),
+            self._platform.database.urls,
             lambda connection: append(connection, keyring, tenant.id, items),
         )
         return items
@@ -253,31 +274,13 @@ def member(platform: Platform, request: pytest.FixtureRequest) -> Callable[..., 
     return make
 
 
-class _Server(uvicorn.Server):
-    """Looks more often whether it is to end: every test that serves waits for that."""
-
-    async def main_loop(self) -> None:
-        while not await self.on_tick(0):
-            await asyncio.sleep(0.02)
-
-
 @contextmanager
-def serving(platform: Platform, config: HttpConfig | None = None) -> Iterator[str]:
+def serving(platform: Platform, config: "HttpConfig | None" = None) -> Iterator[str]:
     """Serve a platform on a free loopback port; yields its base URL."""
-    listening = socket.create_server(("127.0.0.1", 0))
-    server = _Server(uvicorn.Config(create_app(platform, config), log_config=None, lifespan="on"))
-    thread = threading.Thread(target=server.run, kwargs={"sockets": [listening]}, daemon=True)
-    thread.start()
-    try:
-        while not server.started:
-            if not thread.is_alive():
-                raise RuntimeError("the server did not start")
-            time.sleep(0.01)
-        yield f"http://127.0.0.1:{listening.getsockname()[1]}"
-    finally:
-        server.should_exit = True
-        thread.join(10)
-        listening.close()
+    from threepeat.testing.serving import serve  # noqa: PLC0415 - PostgreSQL starts meanwhile
+
+    with serve(platform, config) as url:
+        yield url
 
 
 @pytest.fixture

@@ -8,8 +8,12 @@ from typing import Any, TypeAlias
 
 import psycopg
 
+from threepeat.database.asynchronous import conninfo, options
+from threepeat.database.config import Urls
+
 Connection: TypeAlias = psycopg.AsyncConnection[Any]
 Use: TypeAlias = Callable[[Connection], Awaitable[object]]
+NAME = "sending"
 
 
 class Kept:
@@ -18,11 +22,11 @@ class Kept:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._kept: tuple[str, Connection] | None = None
+        self._kept: tuple[Urls, Connection] | None = None
 
-    def use(self, url: str, work: Use) -> None:
+    def use(self, urls: Urls, work: Use) -> None:
         """Do something with a connection to a database; an error closes the connection and is raised."""
-        asyncio.run_coroutine_threadsafe(self._use(url, work), self._running()).result()
+        asyncio.run_coroutine_threadsafe(self._use(urls, work), self._running()).result()
 
     def let_go(self) -> None:
         """Close what is kept: a database can be copied only while nobody is connected to it."""
@@ -37,30 +41,30 @@ class Kept:
                 atexit.register(self.let_go)
             return self._loop
 
-    async def _use(self, url: str, work: Use) -> None:
-        connection = await self._take(url)
+    async def _use(self, urls: Urls, work: Use) -> None:
+        connection = await self._take(urls)
         try:
             await work(connection)
         except BaseException:
             await connection.close()
             raise
-        await self._keep(url, connection)
+        await self._keep(urls, connection)
 
-    async def _take(self, url: str) -> Connection:
+    async def _take(self, urls: Urls) -> Connection:
         kept, self._kept = self._kept, None
         if kept is not None:
-            if kept[0] == url and await _answers(kept[1]):
+            if kept[0] == urls and await _answers(kept[1]):
                 return kept[1]
             await kept[1].close()
-        return await psycopg.AsyncConnection.connect(url, autocommit=True)
+        return await psycopg.AsyncConnection.connect(conninfo(urls), **options(urls, NAME))
 
     async def _drop(self) -> None:
         kept, self._kept = self._kept, None
         if kept is not None:
             await kept[1].close()
 
-    async def _keep(self, url: str, connection: Connection) -> None:
-        before, self._kept = self._kept, (url, connection)
+    async def _keep(self, urls: Urls, connection: Connection) -> None:
+        before, self._kept = self._kept, (urls, connection)
         if before is not None:
             await before[1].close()
 

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import msgspec
@@ -31,8 +32,11 @@ def event_data(event: type[Event], about: str) -> dict[str, Any]:
         about: Its texts hold this word: those of the same field and word are alike, so that events are about the
             same order.
     """
-    made: dict[str, Any] = _sample(inspect.type_info(event), event.type, about)
+    made: dict[str, Any] = _sample(_described(event), event.type, about)
     return made
+
+
+_described = cache(inspect.type_info)
 
 
 def _sample(kind: inspect.Type, place: str, about: str) -> Any:

@@ -70,6 +70,7 @@ AGAIN = text(f"""
 GIVEN_UP = text(f"""
     UPDATE core.timer SET due_at = NULL, failed_at = core.now(), error = :error WHERE {MINE} {SAME}
 """)  # noqa: S608 - constants
+LOOK_SECONDS = 0.1
 WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 Tell = Callable[[Any, Call, Any], None]
@@ -183,10 +184,14 @@ class Caller:
 
         Returns:
             Whether there were any.
+
+        Raises:
+            StuckError: One takes longer than the deadline.
         """
         with self._lock:
             waited = bool(self._running)
-            self._lock.wait_for(lambda: not self._running)
+            while not self._lock.wait_for(lambda: not self._running, timeout=LOOK_SECONDS):
+                self.check()
         return waited
 
     def finish(self) -> None:

@@ -139,6 +139,9 @@ class Worker:
 
         Returns:
             How many events were passed.
+
+        Raises:
+            StuckError: A call to the outside takes longer than the deadline.
         """
         total = self.drain()
         while self._caller.wait():

@@ -70,4 +70,4 @@ def _folded(text: str) -> str:
 
 
 def _in(word: str, folded: str) -> bool:
-    return bool(re.search(rf"(?<![a-z]){word}(?![a-z])", folded)) if word.isascii() else word in folded
+    return bool(re.search(rf"(?<![a-z]){re.escape(word)}(?![a-z])", folded)) if word.isascii() else word in folded

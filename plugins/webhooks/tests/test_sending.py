@@ -19,6 +19,16 @@ from threepeat_webhooks.sending import post
 OK = b"HTTP/1.1 200 OK\r\n"
 
 
+def test_old_versions_of_tls_are_not_spoken():
+    trusted = sending._trust()
+    assert trusted.minimum_version >= ssl.TLSVersion.TLSv1_2
+    assert trusted.maximum_version in {ssl.TLSVersion.MAXIMUM_SUPPORTED, ssl.TLSVersion.TLSv1_3}
+    assert trusted.check_hostname
+    assert trusted.verify_mode is ssl.CERT_REQUIRED
+    weak = ("RC4", "3DES", "NULL", "EXPORT", "MD5", "anon")
+    assert [one["name"] for one in trusted.get_ciphers() if any(part in one["name"] for part in weak)] == []
+
+
 @contextmanager
 def speaking(answer, wrap=lambda one: one):
     """A server that reads a request and then does as it likes with the connection; yields its port."""

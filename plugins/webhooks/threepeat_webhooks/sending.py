@@ -207,5 +207,7 @@ def _left(deadline: float, most: float | None) -> float:
 
 @lru_cache(maxsize=1)
 def _trust() -> ssl.SSLContext:
-    """What the system trusts."""
-    return ssl.create_default_context()
+    """What the system trusts; whether it would speak older TLS as well depends on how it was built."""
+    trusted = ssl.create_default_context()
+    trusted.minimum_version = ssl.TLSVersion.TLSv1_2
+    return trusted

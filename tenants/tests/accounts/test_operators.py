@@ -16,6 +16,12 @@ def enabled(office) -> int:
         return sum(one.disabled_at is None for one in operators.everyone(ops))
 
 
+def test_nobody_is_there_to_begin_with(office):
+    with office.ops() as ops:
+        assert operators.everyone(ops) == []
+        assert operator_keys.everything(ops) == []
+
+
 def test_an_operator_is_added_found_and_listed(office):
     made = office.add(" Root ")
     assert (made.login, made.has_password, made.created_by) == ("root", False, "operator")

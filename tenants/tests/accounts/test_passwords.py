@@ -82,6 +82,18 @@ def test_other_passwords_are_taken(good):
     passwords.require_good(good, "ann@example.com", "Ann", "Tea House")
 
 
+def test_what_is_short_is_refused_and_what_is_long_is_not_cut():
+    with pytest.raises(Invalid, match="at least 10"):
+        passwords.require_good("mx7$Kp2!v")
+    passwords.require_good("mx7$Kp2!vQ")
+    long = "seven grey herons and" + " many more reeds" * 14
+    passwords.require_good(long)
+    stored = passwords.make_hash(long)
+    assert passwords.check(long, stored)
+    assert not passwords.check(long[:-1], stored)
+    assert not passwords.check(long.upper(), stored)
+
+
 @pytest.mark.parametrize("about", ["heronsgate@example.com", "Herons Gate", "heronsgate"])
 def test_a_password_made_of_what_is_known_of_the_person_is_refused(about):
     with pytest.raises(Invalid, match="your name"):

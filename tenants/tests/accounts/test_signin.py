@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 from argon2 import PasswordHasher
 from sqlalchemy import event, text
+from structlog.testing import capture_logs
 
 from threepeat_tenants.accounts import links, operators, passwords, signin, staff
 from threepeat_tenants.accounts.signin import SignInRefused, TooManyAttempts
@@ -21,6 +22,14 @@ def test_a_person_signs_in_by_address_or_phone_as_they_type_it(house):
         _, session = house.sign_in(login, NEW)
         assert (session.person.name, session.person.role) == ("Bob", "analyst")
     assert ("staff:2", "staff.signed_in", "staff:2") in house.trail()
+
+
+def test_signing_in_and_failing_to_are_both_told(house):
+    house.sign_in()
+    assert house.trail()[-1][1] == "staff.signed_in"
+    with capture_logs() as lines, pytest.raises(SignInRefused):
+        house.sign_in(EMAIL, "not it at all")
+    assert lines == [{"event": "sign-in refused", "log_level": "info", "tenant": house.tenant.store.slug}]
 
 
 def test_the_same_address_in_two_stores_is_two_people(house, other_house):

@@ -7,6 +7,7 @@ import pytest
 from fastapi.routing import APIRoute
 from prometheus_client import REGISTRY
 
+from threepeat.http.edge import HEADERS as EDGE
 from threepeat_tenants.console import app, assets, cookies
 from threepeat_tenants.console.edge import HEADERS, POLICY
 
@@ -28,6 +29,7 @@ def test_every_page_has_its_headers(consoles):
             for name, value in HEADERS.items():
                 assert answer.headers[name] == value, (path, name)
             assert answer.headers["cache-control"] == "no-store", path
+            assert answer.headers["strict-transport-security"] == "max-age=31536000; includeSubDomains", path
     assert "unsafe" not in POLICY
 
 
@@ -55,7 +57,7 @@ def test_an_error_is_a_page_in_the_readers_language(consoles, path, status, engl
         browser.cookies["__Host-threepeat-locale"] = locale
         answer = browser.get(path)
         assert answer.status_code == status
-        assert answer.headers["content-type"].startswith("text/html")
+        assert answer.headers["content-type"] == "text/html; charset=utf-8"
         assert says in answer.text
         assert "secret detail" not in answer.text
 
@@ -65,7 +67,7 @@ def test_the_api_keeps_its_problems(consoles):
         answer = consoles.guest().get(path)
         assert answer.status_code == status
         assert answer.headers["content-type"] == "application/problem+json"
-        assert "content-security-policy" not in answer.headers
+        assert answer.headers["content-security-policy"] == EDGE["Content-Security-Policy"]
 
 
 def test_what_the_edge_refuses_is_a_page_too(consoles):
@@ -138,6 +140,28 @@ def compressed_size(browser, path):
 
 def _cookie(browser):
     return "; ".join(f"{name}={value}" for name, value in browser.cookies.items()) or "a=b"
+
+
+def test_every_page_of_somebody_has_a_way_out(consoles):
+    for browser, where in ((consoles.staff(), "/store/tea"), (consoles.operator(), "/operator")):
+        seen = 0
+        for path in addresses():
+            answer = browser.get(path)
+            shown = answer.status_code == 200 and "<html" in answer.text
+            if shown and path.startswith(where) and not path.endswith("/sign-in"):
+                assert f'action="{where}/sign-out"' in answer.text, path
+                seen += 1
+        assert seen > 5
+
+
+def test_there_is_no_list_of_files_and_no_trace(consoles):
+    for path in ("/static", "/static/", "/.git/config", "/.git/"):
+        answer = consoles.guest().get(path)
+        assert answer.status_code == (307 if path == "/static" else 404), path
+    for path in ("/", "/operator/", "/v1/tactics", "/v1/operator/tenants", "/healthz"):
+        answer = consoles.http.request("TRACE", path, headers={"X-Secret": "do not repeat"})
+        assert answer.status_code in {401, 404, 405}, path
+        assert "do not repeat" not in answer.text
 
 
 def test_the_first_pages_are_small(consoles):

@@ -53,6 +53,59 @@ def test_signing_in_sets_a_cookie_that_scripts_and_other_sites_never_see(console
 
 
 @pytest.mark.usefixtures("person")
+def test_whoever_signs_in_anew_leaves_no_session_behind(consoles):
+    browser, elsewhere = consoles.guest(), consoles.guest()
+    sign_in(browser)
+    sign_in(elsewhere)
+    former = dict(browser.cookies)
+    sign_in(browser)
+    assert browser.cookies != former
+    assert browser.get("/store/tea/account").status_code == 200
+    assert elsewhere.get("/store/tea/account").status_code == 200
+    again = consoles.guest()
+    again.cookies = former
+    assert "sign-in" in again.get("/store/tea/account").headers["location"]
+
+    # A cookie that is no session of this browser's ends nobody's.
+    name = "__Host-threepeat-staff"
+    forged = consoles.guest()
+    forged.cookies[name] = elsewhere.cookies[name][:-3] + "AAA"
+    sign_in(forged)
+    assert elsewhere.get("/store/tea/account").status_code == 200
+
+
+def test_another_operator_who_signs_in_ends_the_first_ones_session(consoles):
+    browser = consoles.operator()
+    former = dict(browser.cookies)
+    with consoles.platform.database.ops.begin() as ops:
+        made = operators.add(ops, login="anew", name="Anew", by="test")
+        token = links.make_operator_link(ops, consoles.platform.keyring, made.id, "test")
+    browser.session = None
+    assert browser.post(f"/welcome/{token}", {"password": PASSWORD}).status_code == 303
+    assert browser.get("/operator/account").status_code == 200
+    again = consoles.guest()
+    again.cookies = former
+    assert "sign-in" in again.get("/operator/account").headers["location"]
+
+
+def test_a_password_is_hidden_can_be_pasted_and_is_kept_by_a_browser(consoles):
+    with consoles.platform.database.tenant(consoles.tea.id) as scope:
+        token = links.make_staff_link(scope, consoles.platform.keyring, consoles.staff().session.person.id, "test")
+    pages = {"/store/tea/sign-in": 1, "/operator/sign-in": 1, f"/welcome/{token}": 1, "/store/tea/account": 2}
+    for path, count in pages.items():
+        page = (consoles.staff() if path.endswith("account") else consoles.guest()).get(path).text
+        fields = [
+            one for one in re.findall(r"<input[^>]*>", page) if 'name="password"' in one or 'name="current"' in one
+        ]
+        assert len(fields) == count, path
+        for one in fields:
+            assert 'type="password"' in one
+            assert re.search(r'autocomplete="(current|new)-password"', one)
+            assert int(re.search(r'maxlength="(\d+)"', one)[1]) >= 64
+        assert "onpaste" not in page
+
+
+@pytest.mark.usefixtures("person")
 def test_a_wrong_password_says_nothing_about_the_account(consoles):
     browser = consoles.guest()
     answers = [sign_in(browser, password="x"), sign_in(browser, login="nobody@example.com")]
@@ -124,6 +177,7 @@ def test_signing_out_ends_the_session(consoles):
     cookie = dict(browser.cookies)
     answer = browser.post("/store/tea/sign-out")
     assert answer.headers["location"] == "/store/tea/sign-in"
+    assert answer.headers["clear-site-data"] == '"cache"'
     assert "__Host-threepeat-staff" not in browser.cookies
     assert "You are signed out." in browser.get("/store/tea/sign-in").text
     assert "You are signed out." not in browser.get("/store/tea/sign-in").text

@@ -12,6 +12,7 @@ from babel.messages.pofile import read_po
 
 import threepeat_tenants
 from threepeat.sdk.wording import _, ngettext
+from threepeat.testing.conformance.rules import RULES
 from threepeat_tenants.console import translations
 from threepeat_tenants.console.translations import LOCALES, wording
 
@@ -54,6 +55,11 @@ def untranslated(package: Path) -> list[str]:
 
 def test_every_text_is_there_in_chinese():
     assert untranslated(PACKAGE) == []
+
+
+def test_what_the_rules_of_the_suite_ask_for_is_there_in_chinese():
+    known = said(PACKAGE / "locale" / "zh_CN" / "LC_MESSAGES")
+    assert [rule.id for rule in RULES if not {rule.title, rule.fix} <= known.keys()] == []
 
 
 def test_a_text_without_a_translation_is_found(tmp_path):

@@ -185,7 +185,12 @@ def operator_door(request: Request) -> OperatorDoor:
     return cast("OperatorDoor", request.app.state.operator_door)
 
 
-AppDoor = Annotated[OperatorDoor, Depends(operator_door)]
+async def _door(request: Request) -> OperatorDoor:
+    return operator_door(request)
+
+
+AppDoor = Annotated[OperatorDoor, Depends(_door)]
+"""Asked for asynchronously: a plain function would be asked in a thread."""
 
 
 def _charge(request: Request, bucket: Bucket, now: float, detail: str) -> None:

@@ -9,6 +9,7 @@ from fastapi.responses import StreamingResponse
 from pydantic import BaseModel, ConfigDict, Field
 
 from threepeat.events.platform import Platform
+from threepeat.events.plugin_checks import Standing
 from threepeat.http.config import HttpConfig
 from threepeat.http.problems import Problem
 from threepeat.tenancy import audit
@@ -123,6 +124,9 @@ class PluginView(BaseModel):
     personal: list[PersonalDataView]
     enabled: int = Field(description="In how many stores it is on.")
     closing: int
+    checked: Standing | None = Field(
+        description="What came of its newest check that was recorded; null for one that is not installed."
+    )
 
 
 class PluginList(BaseModel):

@@ -41,6 +41,7 @@ DEEDS: Mapping[str, Wording] = {
     "plan.set": _("Made or changed a plan"),
     "plugin.allowed": _("Allowed a plugin to the store"),
     "plugin.by-plan": _("Left a plugin to the plan again"),
+    "plugin.checked": _("Had a plugin checked"),
     "plugin.closing": _("Began to close a plugin"),
     "plugin.enabled": _("Switched a plugin on"),
     "plugin.forbidden": _("Forbade a plugin to the store"),
@@ -71,6 +72,7 @@ DETAILS: Mapping[str, Wording] = {
     "amount": _("amount"),
     "before": _("before"),
     "blueprint": _("trade"),
+    "broken": _("rules broken"),
     "cap": _("tactics at a time"),
     "changed": _("changed"),
     "count": _("how many"),
@@ -91,6 +93,7 @@ DETAILS: Mapping[str, Wording] = {
     "tactics": _("tactics"),
     "title": _("name"),
     "until": _("until"),
+    "version": _("version"),
 }
 
 ACTORS: Mapping[str, Wording] = {

@@ -244,8 +244,8 @@ def _require_owner(person: Person) -> None:
         raise NotAllowed(OWNERS_ONLY)
 
 
-def desk(request: Request) -> Desk:
-    """The app's desk."""
+async def desk(request: Request) -> Desk:
+    """The app's desk; asynchronous, or a thread would be asked for it."""
     return cast("Desk", request.app.state.desk)
 
 

@@ -66,6 +66,7 @@ BROKEN = _("Something broke on our side")
 BROKEN_ADVICE = _("It is logged, and nothing was changed. Try again; if it stays, tell whoever runs this server.")
 TOLD = frozenset({403, 404, 409, 422})
 """Where the reason itself helps."""
+KEPT = ("retry-after", "allow", "connection", "strict-transport-security")
 STOCK = frozenset({"Not Found"})
 """Reasons that say no more than the title."""
 
@@ -117,23 +118,25 @@ class PageEdge:
                 held.extend(message.get("body", b""))
                 if not message.get("more_body"):
                     first, started = started, None
-                    await self._page(scope, first, bytes(held))(scope, receive, dressed)
+                    page = self._page(scope, int(first["status"]), bytes(held))
+                    page.headers.update(_kept(first))
+                    await page(scope, receive, dressed)
                 return
             await send(message)
 
         await self._app(scope, receive, dressed)
 
-    def _page(self, scope: Scope, first: Message, body: bytes) -> Response:
+    def _page(self, scope: Scope, status: int, body: bytes) -> Response:
         """The page for a problem."""
         problem: dict[str, Any] = json.loads(body)
-        request, status = Request(scope), int(first["status"])
+        request = Request(scope)
         if status == 401:
             return self._sign_in(request)
         seen: Seen = scope["threepeat.seen"]
         page = seen.page or self._desk.page(request)
         detail, errors = _reasons(page, seen.error, problem)
         try:
-            answer: Response = render(
+            return render(
                 page,
                 "error.html",
                 status=status,
@@ -147,9 +150,7 @@ class PageEdge:
             )
         except Exception as error:  # noqa: BLE001 - a page that says what failed may not fail itself
             logger.error("no page for an error", error=brief(error), trail=trail(error))
-            answer = Response(str(status), status, media_type="text/plain")
-        answer.headers.update(_kept(first))
-        return answer
+            return Response(str(status), status, media_type="text/plain")
 
     def _sign_in(self, request: Request) -> Response:
         """To where one signs in, and back afterwards."""
@@ -190,6 +191,6 @@ def _home(page: Page | None, path: str) -> str:
 
 
 def _kept(first: Message) -> Mapping[str, str]:
-    """What a program may need of the problem's headers."""
+    """What a program or a browser may need of the problem's headers."""
     found = {name.decode().lower(): value.decode("latin-1") for name, value in first["headers"]}
-    return {name: found[name] for name in ("retry-after", "allow", "connection") if name in found}
+    return {name: found[name] for name in KEPT if name in found}

@@ -1,7 +1,7 @@
 """Ways in and out: which store, signing in, one-time links, the language."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from fastapi import APIRouter, Request, Response
 from fastapi.responses import RedirectResponse
@@ -19,8 +19,8 @@ from threepeat_tenants.accounts.signin import SignInRefused
 from threepeat_tenants.accounts.throttle import TooManyAttempts
 from threepeat_tenants.console import origin, paths
 from threepeat_tenants.console.cookies import LOCALE_SECONDS
-from threepeat_tenants.console.desk import NO_STORE, AppDesk, Desk
-from threepeat_tenants.console.page import OperatorVisit, Page, SignedIn, Visit
+from threepeat_tenants.console.desk import NO_STORE, AppDesk
+from threepeat_tenants.console.page import Console, OperatorVisit, Page, SignedIn, Visit
 from threepeat_tenants.console.rendering import render
 from threepeat_tenants.console.translations import LOCALES
 
@@ -171,12 +171,23 @@ def too_many(seconds: int) -> Wording:
 
 
 def _signed_in(page: Page, cookie: str, value: str, session: Session, where: str) -> Response:
+    _end_former(page, cookie)
     answer = RedirectResponse(where, 303)
     cookies = page.console.cookies
     cookies.put(answer, cookie, value)
     if session.person.locale:
         cookies.put(answer, cookies.locale, session.person.locale, seconds=LOCALE_SECONDS)
     return answer
+
+
+def _end_former(page: Page, cookie: str) -> None:
+    """End the session whose cookie a new one takes the place of: nobody holds it any more who should."""
+    value, keyring = page.request.cookies.get(cookie, ""), page.console.platform.keyring
+    with suppress(NotFound), _place(page.console, value) as (place, _tenant):
+        if isinstance(place, Scope):
+            sessions.end_staff(place, sessions.read_staff(place, keyring, value, seen=False).id)
+        else:
+            sessions.end_operator(place, sessions.read_operator(place, keyring, value, seen=False).id)
 
 
 @router.get("/store/{slug}")
@@ -228,7 +239,7 @@ def _signed_out(visit: SignedIn, cookie: str, where: str) -> Response:
 @router.get("/welcome/{token}")
 def show_welcome(request: Request, desk: AppDesk, token: str) -> Response:
     """Show whose link it is; looking at it does not use it up, as mail scanners look at every link."""
-    with _place(desk, token) as (place, tenant):
+    with _place(desk.console, token) as (place, tenant):
         link = links.read(place, desk.console.platform.keyring, token)
     page = desk.page(request, tenant)
     return render(page, "welcome.html", link=link, error="")
@@ -242,7 +253,7 @@ def welcome(request: Request, desk: AppDesk, token: str) -> Response:
     password, agent = str(page.form.get("password", "")), request.headers.get("user-agent")
     keyring = desk.console.platform.keyring
     try:
-        with _place(desk, token) as (place, tenant):
+        with _place(desk.console, token) as (place, tenant):
             about = (tenant.store.name, tenant.store.slug) if tenant else ()
             person = links.redeem(place, keyring, token, password, *about)
             value, session = (
@@ -251,7 +262,7 @@ def welcome(request: Request, desk: AppDesk, token: str) -> Response:
                 else sessions.open_operator(place, keyring, person.id, agent)
             )
     except Invalid as error:
-        with _place(desk, token) as (place, tenant):
+        with _place(desk.console, token) as (place, tenant):
             link = links.read(place, keyring, token)
         page = desk.page(request, tenant)
         return render(page, "welcome.html", status=422, link=link, error=page.say(error.reason))
@@ -262,20 +273,20 @@ def welcome(request: Request, desk: AppDesk, token: str) -> Response:
 
 
 @contextmanager
-def _place(desk: Desk, token: str) -> Iterator[tuple[Scope | Connection, Tenant | None]]:
-    """The transaction in which a link is read: its store's, or one of the ops role.
+def _place(console: Console, token: str) -> Iterator[tuple[Scope | Connection, Tenant | None]]:
+    """The transaction in which a link or a cookie is read: its store's, or one of the ops role.
 
     Raises:
-        NotFound: The link does not work, and nothing says why.
+        NotFound: It does not work, and nothing says why.
     """
-    database = desk.console.platform.database
+    database = console.platform.database
     try:
         tenant_id = opaque.parse(token).tenant_id
         if tenant_id is None:
             with database.ops.begin() as connection:
                 yield connection, None
         else:
-            with database.tenant(tenant_id, timeouts=desk.console.timeouts) as scope:
+            with database.tenant(tenant_id, timeouts=console.timeouts) as scope:
                 yield scope, _tenant_of(scope)
     except Denied:
         raise NotFound(OVER) from None

@@ -17,8 +17,9 @@ from fastapi.responses import StreamingResponse
 from psycopg import AsyncConnection, Error
 from psycopg_pool import AsyncConnectionPool, PoolTimeout
 
+from threepeat.database.asynchronous import conninfo, in_tenant, options
+from threepeat.database.engine import Timeouts
 from threepeat.database.redact import brief
-from threepeat.events.ingest import SET_TENANT
 from threepeat.events.platform import Platform
 from threepeat.http.problems import rate_limited
 from threepeat.sdk.wording import _
@@ -30,6 +31,7 @@ MOST_OF_STORE = 8
 """Streams of one store in one process."""
 MOST = 64
 SECONDS = 1.0
+TIMEOUTS = Timeouts(statement=2000, lock=1000, idle=2000)
 LONGEST = 600.0
 """A stream ends after so many seconds; whoever still looks asks for another."""
 QUIET = 15.0
@@ -113,8 +115,7 @@ class Streams:
         asked = {"tenant": tenant_id, "session": session, "idle": IDLE}
         # Whoever leaves in the middle of a look lets it end: its connection is another one's next.
         with anyio.CancelScope(shield=True):
-            async with self._pool.connection() as connection, connection.pipeline(), connection.transaction():
-                await connection.execute(SET_TENANT, (str(tenant_id),))
+            async with self._pool.connection() as connection, in_tenant(connection, tenant_id, TIMEOUTS):
                 cursor = await connection.execute(PULSE, asked)
                 row: tuple[Any, ...] | None = await cursor.fetchone()
         return row
@@ -124,18 +125,15 @@ class Streams:
 async def lifespan(app: FastAPI) -> AsyncIterator[None]:
     """Keep the connections of the app's streams for as long as it runs."""
     platform = cast("Platform", app.state.platform)
-    url = platform.database.urls.app.set(drivername="postgresql")
-    options = "-c statement_timeout=2000 -c lock_timeout=1000"
-    if "options" in url.query:
-        options = f"{url.query['options']} {options}"
+    urls = platform.database.urls
     pool: AsyncConnectionPool[AsyncConnection[Any]] = AsyncConnectionPool(
-        url.render_as_string(hide_password=False),
+        conninfo(urls),
         min_size=0,
         max_size=CONNECTIONS,
         timeout=3,
         max_idle=30,
         open=False,
-        kwargs={"autocommit": True, "application_name": "threepeat-streams", "options": options},
+        kwargs=options(urls, "streams"),
     )
     async with pool:
         app.state.streams = Streams(pool)

@@ -1,27 +1,19 @@
 """The plugin catalogue: what is installed, where it comes from, how it stands and what it keeps about people."""
 
-import json
-from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, distribution
 from typing import Literal
-from urllib.parse import urlsplit
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from threepeat.database import migrate
-from threepeat.database.migrate import State
-from threepeat.database.personal import PersonalTable, personal_tables
-from threepeat.events.platform import Platform, sources
+from threepeat.database.personal import PersonalTable
+from threepeat.events import plugin_checks, presence
+from threepeat.events.platform import Platform
+from threepeat.events.plugin_checks import PluginCheck, Standing
+from threepeat.plugins import distributions
 
 PluginState = Literal["ok", "quarantined", "pending", "ahead", "dormant"]
-
-STORES = text("""
-    SELECT plugin, count(*) FILTER (WHERE state = 'enabled') AS enabled,
-           count(*) FILTER (WHERE state = 'closing') AS closing
-    FROM core.activation WHERE state <> 'off' GROUP BY plugin
-""")
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +44,8 @@ class Entry:
         personal: The tables with members' data, of a plugin that cannot be loaded too.
         enabled: In how many stores it is on.
         closing: In how many stores it is closing.
+        check: What came of its newest check that was recorded, of whichever version.
+        checked: How it stands to that; of one that is not installed nothing is said.
     """
 
     id: str
@@ -66,96 +60,56 @@ class Entry:
     personal: tuple[PersonalData, ...]
     enabled: int
     closing: int
+    check: PluginCheck | None
+    checked: Standing | None
 
 
 def catalogue(ops: Connection, platform: Platform) -> Sequence[Entry]:
     """Every plugin that is installed, and those whose tables are left."""
     registry = platform.registry
-    schemas = {one.schema: one for one in migrate.status(ops, platform.database.urls.roles, _sources(platform))}
-    stores = {row.plugin: (row.enabled, row.closing) for row in ops.execute(STORES)}
-    personal: dict[str, list[PersonalData]] = defaultdict(list)
-    for table in personal_tables(ops):
-        personal[table.table.schema].append(_personal(table))
-    entries = [
-        Entry(
-            id=plugin.id,
-            title=plugin.manifest.title,
-            kind=plugin.manifest.kind,
-            distribution=plugin.distribution,
-            version=plugin.version,
-            origin=_origin(plugin.distribution),
-            state=_state(schemas[plugin.id].state) if plugin.id in schemas else "ok",
-            reason="",
-            requires=tuple(plugin.manifest.requires),
-            personal=tuple(personal[plugin.id]),
-            enabled=stores.get(plugin.id, (0, 0))[0],
-            closing=stores.get(plugin.id, (0, 0))[1],
-        )
-        for plugin in registry
-    ]
-    left = {name: "" for name, one in schemas.items() if one.state is State.DORMANT and name != "core"}
-    away = {**left, **{one.id: one.reason for one in registry.quarantined.values()}}
-    for name, reason in away.items():
-        found = registry.quarantined.get(name)
-        origin = found.distribution if found else ""
-        entries.append(
-            Entry(
-                id=name,
-                title=name,
-                kind="",
-                distribution=origin,
-                version=_version(origin),
-                origin=_origin(origin),
-                state="quarantined" if found else "dormant",
-                reason=reason,
-                requires=(),
-                personal=tuple(personal[name]),
-                enabled=stores.get(name, (0, 0))[0],
-                closing=stores.get(name, (0, 0))[1],
-            )
-        )
-    return entries
+    known = presence.read(ops, platform.database.urls.roles, registry)
+    # A quarantined plugin's schema looks as if its code were gone.
+    names = [one.id for one in registry] + sorted({*known.dormant, *registry.quarantined})
+    return [_entry(name, platform, known) for name in names]
 
 
-def _sources(platform: Platform) -> list[migrate.Source]:
-    return [migrate.CORE, *sources(platform.registry)]
-
-
-def _state(state: State) -> PluginState:
-    match state:
-        case State.OK:
-            return "ok"
-        case State.PENDING:
-            return "pending"
-        case State.AHEAD:
-            return "ahead"
-        case State.DORMANT:
-            return "dormant"
+def _entry(name: str, platform: Platform, known: presence.Presence) -> Entry:
+    registry = platform.registry
+    manifest = registry[name].manifest if name in registry else None
+    away = registry.quarantined.get(name)
+    source = registry[name].distribution if name in registry else away.distribution if away else ""
+    present, origin = _installed(source)
+    # What runs is what was loaded, whatever has been installed since.
+    version = registry[name].version if name in registry else present
+    state: PluginState = "quarantined"
+    if away is None:
+        state = known.states[name].value if name in known.states else "ok"
+    return Entry(
+        id=name,
+        title=manifest.title if manifest else name,
+        kind=manifest.kind if manifest else "",
+        distribution=source,
+        version=version,
+        origin=origin,
+        state=state,
+        reason=away.reason if away else "",
+        requires=tuple(manifest.requires) if manifest else (),
+        personal=tuple(map(_personal, known.personal.get(name, ()))),
+        enabled=known.enabled.get(name, 0),
+        closing=known.closing.get(name, 0),
+        check=known.checks.get(name),
+        checked=plugin_checks.standing(known.checks.get(name), version) if version else None,
+    )
 
 
 def _personal(table: PersonalTable) -> PersonalData:
     return PersonalData(str(table), table.action, table.reason)
 
 
-def _version(name: str) -> str:
+def _installed(name: str) -> tuple[str, str]:
+    """A distribution's version, and where it came from; empty for none."""
     try:
-        return distribution(name).version if name else ""
+        found = distribution(name) if name else None
     except PackageNotFoundError:
-        return ""
-
-
-def _origin(name: str) -> str:
-    """Where a distribution was installed from; never a folder's name, which says more than it helps."""
-    try:
-        said = distribution(name).read_text("direct_url.json") if name else None
-    except PackageNotFoundError:
-        return ""
-    if not name:
-        return ""
-    try:
-        url = urlsplit(str(json.loads(said)["url"])) if said else None
-    except (ValueError, KeyError, TypeError):
-        return ""
-    if url is None:
-        return "index"
-    return "folder" if url.scheme == "file" else url.hostname or ""
+        found = None
+    return (found.version, distributions.origin(found).brief) if found else ("", "")

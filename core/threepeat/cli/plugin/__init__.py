@@ -48,15 +48,19 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="Exit 1 also if a rule is broken that is only advised.")
     ] = False,
+    record: Annotated[
+        bool, typer.Option("--record", help="Keep the outcome of the whole check in the platform's database.")
+    ] = False,
 ) -> None:
     """Ask every rule of the conformance suite about a plugin; exit 1 if it breaks one that it must keep.
 
     The plugin has to be installed, as `pip install -e .` does. It runs on a PostgreSQL of its own in a temporary
-    folder; DATABASE_URL names another, by a superuser's URL.
+    folder; DATABASE_URL names another, by a superuser's URL. What --record keeps is shown by `threepeat plugin
+    list` and on the operators' pages, whether the plugin passes or not.
     """
     from threepeat.cli.plugin import checking  # noqa: PLC0415
 
-    broken = checking.run(target, only or (), as_json=as_json, strict=strict)
+    broken = checking.run(target, only or (), as_json=as_json, strict=strict, record=record)
     if broken:
         raise typer.Exit(1)
 

@@ -16,6 +16,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 from threepeat.cli.logs import configure
+from threepeat.cli.plugin import recording
 from threepeat.plugins import distributions
 from threepeat.sdk.errors import PluginError
 
@@ -36,7 +37,7 @@ FAILED = frozenset({"broken", "crashed"})
 progress_console = Console(stderr=True)
 
 
-def run(target: str, only: Sequence[str], *, as_json: bool, strict: bool) -> bool:
+def run(target: str, only: Sequence[str], *, as_json: bool, strict: bool, record: bool = False) -> bool:
     """Check a plugin and print what came of it.
 
     Args:
@@ -44,6 +45,7 @@ def run(target: str, only: Sequence[str], *, as_json: bool, strict: bool) -> boo
         only: The rules to ask; all of them if empty.
         as_json: Print one JSON object.
         strict: What is only advised counts as what is asked.
+        record: Keep the outcome in the platform's database.
 
     Returns:
         Whether it fails.
@@ -57,9 +59,13 @@ def run(target: str, only: Sequence[str], *, as_json: bool, strict: bool) -> boo
     known = {rule.id: rule for rule in RULES}
     if unknown := [name for name in only if name not in known]:
         raise PluginError(f"there is no rule {', '.join(unknown)}; there are {', '.join(known)}")
+    if record and only:
+        raise PluginError("only a whole check can be recorded: leave out --only or --record")
     configure("auto", "critical")  # a rule breaks things on purpose, and what they log is no news
     began = time.monotonic()
     checked = project(target)
+    if record:
+        recording.require()
     try:
         outcomes = list(_asked(checked, [known[name] for name in dict.fromkeys(only)] or list(RULES)))
     except ProjectError as error:
@@ -72,6 +78,9 @@ def run(target: str, only: Sequence[str], *, as_json: bool, strict: bool) -> boo
         )
     else:
         _show(checked.plugin, outcomes, seconds)
+    if record:
+        version = recording.keep(checked.plugin, outcomes)
+        progress_console.print(f"Recorded for {checked.plugin} {version}.", highlight=False)
     return failed
 
 
@@ -96,15 +105,15 @@ def _found(kind: "type[Project]", target: str) -> "Project":
     dist = distributions.of_plugins().get(target)
     if dist is None:
         raise PluginError(f"{target} is neither a folder nor the id of an installed plugin")
-    folder = distributions.origin(dist).folder
-    return kind(target) if folder is None else kind.around(folder)
+    origin = distributions.origin(dist)
+    return kind.of(target, Path(origin.place) if origin.kind == "editable" else None)
 
 
 def _asked(project: "Project", rules: "Sequence[Rule]") -> "Iterator[Outcome]":
     with _suite():
         from threepeat.testing.cluster import cluster_for_tests  # noqa: PLC0415
         from threepeat.testing.conformance.bench import Bench  # noqa: PLC0415
-        from threepeat.testing.conformance.rules import ask  # noqa: PLC0415
+        from threepeat.testing.conformance.rules import ask, begin  # noqa: PLC0415
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn())
     with Progress(*columns, console=progress_console, transient=True) as progress:
         task = progress.add_task("starts PostgreSQL", total=len(rules))
@@ -113,6 +122,7 @@ def _asked(project: "Project", rules: "Sequence[Rule]") -> "Iterator[Outcome]":
             tempfile.TemporaryDirectory(prefix="threepeat-check-") as data,
             Bench.open(cluster, project, Path(data)) as bench,
         ):
+            begin(rules, bench)
             for rule in rules:
                 progress.update(task, description=rule.id)
                 yield ask(rule, bench)

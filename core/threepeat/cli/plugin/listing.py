@@ -1,7 +1,6 @@
 """`threepeat plugin list` and `audit`: what is installed, and what it brings along."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib.metadata import Distribution
 from typing import Any
@@ -11,23 +10,19 @@ import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
-from sqlalchemy import text
-from sqlalchemy.exc import SQLAlchemyError
 
 from threepeat.cli.logs import configure
-from threepeat.database import checks, migrate
+from threepeat.cli.plugin.reaching import reachable
+from threepeat.database import checks
 from threepeat.database.checks import BootError
-from threepeat.database.config import DatabaseConfig, connect
-from threepeat.database.embedded import EmbeddedServer
-from threepeat.database.engine import Database
 from threepeat.database.migrate import State
-from threepeat.database.personal import personal_tables
+from threepeat.events import plugin_checks, presence
 from threepeat.events.platform import sources
-from threepeat.plugins import Registry, distributions
+from threepeat.events.presence import Presence
+from threepeat.plugins import Registry, compatibility, distributions
 from threepeat.plugins.distributions import Contents
 from threepeat.sdk.errors import PluginError
 
-STORES = text("SELECT plugin, count(*) AS stores FROM core.activation WHERE state <> 'off' GROUP BY plugin")
 STATES = {State.PENDING: "schema pending", State.AHEAD: "schema ahead of the code"}
 GONE = "not installed, its data is kept"
 
@@ -44,6 +39,7 @@ class Entry:
         reason: Why it is quarantined.
         stores: In how many stores it is on or closing; None if no database can be reached.
         personal: Its tables with members' data and what erasure does to them; None without a database.
+        check: What came of the check that was recorded of it; None without a database.
     """
 
     id: str
@@ -56,16 +52,46 @@ class Entry:
     reason: str
     stores: int | None
     personal: tuple[str, ...] | None
+    check: str | None
 
 
 @dataclass(frozen=True, slots=True)
 class _Stored:
-    """What the database knows."""
+    """What the database knows.
 
-    states: Mapping[str, State]
+    Attributes:
+        known: Of each plugin.
+        reasons: Why a plugin's tables keep it from running.
+    """
+
+    known: Presence
     reasons: Mapping[str, str]
-    stores: Mapping[str, int]
-    personal: Mapping[str, tuple[str, ...]]
+
+    def state(self, name: str) -> tuple[str, str]:
+        """How a plugin stands that can be loaded, and why."""
+        state = self.known.states.get(name)
+        if state in STATES:
+            return STATES[state], ""
+        return ("quarantined", self.reasons[name]) if name in self.reasons else ("ok", "")
+
+    def stores(self, name: str) -> int:
+        """In how many stores a plugin is on or closing."""
+        return self.known.enabled.get(name, 0) + self.known.closing.get(name, 0)
+
+    def personal(self, name: str) -> tuple[str, ...]:
+        """A plugin's tables with members' data, each with what erasure does to them."""
+        return tuple(f"{one} ({one.action})" for one in self.known.personal.get(name, ()))
+
+    def check(self, name: str, version: str) -> str:
+        """What came of checking a plugin, in words."""
+        found = self.known.checks.get(name)
+        if found is None:
+            return "not checked"
+        if plugin_checks.standing(found, version) == "outdated":
+            same = found.version == version
+            return f"checked with Threepeat {found.core}" if same else f"checked in version {found.version}"
+        broken = ", ".join(one.rule if one.must else f"{one.rule} (advised)" for one in found.broken)
+        return f"{'passed' if found.passed else 'broken'}{': ' if broken else ''}{broken}"
 
 
 def show_list(*, as_json: bool) -> None:
@@ -75,17 +101,19 @@ def show_list(*, as_json: bool) -> None:
         typer.echo(orjson.dumps([asdict(one) for one in entries], option=orjson.OPT_INDENT_2))
         return
     table = Table(
-        "plugin", "kind", "distribution", "version", "from", "compatible", "state", "stores", "personal data"
+        *("plugin", "kind", "distribution", "version", "from", "compatible"),
+        *("state", "check", "stores", "personal data"),
     )
     for one in entries:
         compatible = "" if not one.distribution else f"no: {one.conflict}" if one.conflict else "yes"
         state = f"{one.state}: {one.reason}" if one.reason else one.state
         stores = "?" if one.stores is None else str(one.stores)
-        cells = (one.id, one.kind, one.distribution, one.version, one.origin, compatible, state, stores)
+        check = "?" if one.check is None else one.check
+        cells = (one.id, one.kind, one.distribution, one.version, one.origin, compatible, state, check, stores)
         table.add_row(*map(escape, cells), escape(", ".join(one.personal or ())))
     Console().print(table)
     if any(one.stores is None for one in entries):
-        typer.echo("No database can be reached, so the stores are not counted.")
+        typer.echo("No database can be reached, so neither stores nor checks are known.")
 
 
 def show_audit(plugin: str | None, *, as_json: bool) -> bool:
@@ -115,23 +143,33 @@ def _told(one: Contents) -> dict[str, Any]:
 
 
 def _print_audit(found: Mapping[str, Contents], wanted: Mapping[str, Distribution]) -> None:
-    table = Table(
-        "plugin", "distribution", ".pth", "stray files", "commands", "other entry points", "native", "needs"
-    )
+    console = Console(soft_wrap=True, highlight=False)
     for name, one in found.items():
-        cells = (one.pth, one.stray, one.scripts, one.entry_points, one.native, one.requires)
-        table.add_row(name, wanted[name].name, *(escape("\n".join(cell)) for cell in cells))
-    Console().print(table)
-    for name, one in found.items():
-        for file in one.pth:
-            typer.echo(f"{name}: {file} runs at every start of Python, whether the plugin is used or not")
-        for file in one.stray:
-            typer.echo(f"{name}: {file} lies outside its own package")
-        if not one.recorded:
-            typer.echo(f"{name}: its distribution does not say which files it has")
-    editable = [name for name in found if distributions.origin(wanted[name]).kind == "editable"]
-    if editable:
-        typer.echo(f"Editable folders, of which only a wheel shows what others would get: {', '.join(editable)}")
+        dist = wanted[name]
+        whence = f"{dist.name} {dist.version}, {distributions.origin(dist)}"
+        console.print(f"[bold]{escape(name)}[/] {escape(whence)}")
+        for said in _said(one):
+            console.print(f"  {said}")
+
+
+def _said(one: Contents) -> Iterator[str]:
+    """What there is to know of a distribution, a line each."""
+    if not one.recorded:
+        yield "[bold red]it does not say which files it has[/]"
+    for file in one.pth:
+        yield f"[bold red]{escape(file)} runs at every start of Python, whether the plugin is used or not[/]"
+    for file in one.stray:
+        yield f"[bold red]{escape(file)} lies outside its own package[/]"
+    for what, names in (
+        ("installs the commands", one.scripts),
+        ("hooks into", one.entry_points),
+        ("has compiled code", one.native),
+        ("needs", one.requires),
+    ):
+        if names:
+            yield f"{what}: {escape(', '.join(names))}"
+    if one.clean:
+        yield "[green]keeps to its own package[/]"
 
 
 def _entries() -> Sequence[Entry]:
@@ -146,75 +184,47 @@ def _entries() -> Sequence[Entry]:
 
 
 def _installed(name: str, dist: Distribution, registry: Registry, stored: _Stored | None) -> Entry:
-    state, reason = "ok", ""
     if name in registry.quarantined:
         state, reason = "quarantined", registry.quarantined[name].reason
-    elif stored is not None and stored.states.get(name) in STATES:
-        state = STATES[stored.states[name]]
-    elif stored is not None and name in stored.reasons:
-        state, reason = "quarantined", stored.reasons[name]
+    else:
+        state, reason = stored.state(name) if stored is not None else ("ok", "")
     return Entry(
         id=name,
         kind=registry[name].manifest.kind if name in registry else "",
         distribution=dist.name,
         version=dist.version,
         origin=str(distributions.origin(dist)),
-        conflict=distributions.conflict(dist),
+        conflict=compatibility.conflict(dist),
         state=state,
         reason=reason,
-        stores=None if stored is None else stored.stores.get(name, 0),
-        personal=None if stored is None else stored.personal.get(name, ()),
+        stores=None if stored is None else stored.stores(name),
+        personal=None if stored is None else stored.personal(name),
+        check=None if stored is None else stored.check(name, dist.version),
     )
 
 
 def _forgotten(installed: Mapping[str, Distribution], stored: _Stored | None) -> list[str]:
     if stored is None:
         return []
-    dormant = {name for name, state in stored.states.items() if state is State.DORMANT}
-    return sorted((dormant | stored.stores.keys()) - installed.keys() - {"core"})
+    known = stored.known
+    return sorted({*known.dormant, *known.enabled, *known.closing} - installed.keys())
 
 
 def _left_behind(name: str, stored: _Stored | None) -> Entry:
     assert stored is not None  # noqa: S101 - only a database knows of it
-    personal = stored.personal.get(name, ())
-    return Entry(name, "", "", "", "", None, GONE, "", stored.stores.get(name, 0), personal)
+    return Entry(name, "", "", "", "", None, GONE, "", stored.stores(name), stored.personal(name), "")
 
 
 def _stored(registry: Registry) -> _Stored | None:
     """What the database knows, if it can be reached; it is neither started nor changed."""
-    with _reachable() as database:
+    with reachable() as database:
         if database is None:
             return None
-        wanted = sources(registry)
         with database.ops.connect() as ops:
-            states = {one.schema: one.state for one in migrate.status(ops, database.urls.roles, wanted)}
-            stores = {row.plugin: row.stores for row in ops.execute(STORES)}
-            personal: dict[str, tuple[str, ...]] = {}
-            for one in personal_tables(ops):
-                said = f"{one.table} ({one.action})"
-                personal[one.table.schema] = (*personal.get(one.table.schema, ()), said)
+            known = presence.read(ops, database.urls.roles, registry)
         merging = {plugin.id for plugin in registry if plugin.overrides("merge_members")}
         try:
-            reasons = checks.check(database, wanted, away=registry.quarantined, merging=merging)
+            reasons = checks.check(database, sources(registry), away=registry.quarantined, merging=merging)
         except BootError:
             reasons = {}
-        return _Stored(states, reasons, stores, personal)
-
-
-@contextmanager
-def _reachable() -> Iterator[Database | None]:
-    config = DatabaseConfig()
-    if config.embedded and not EmbeddedServer(config.data).status().running:
-        yield None
-        return
-    database = Database(connect(config))
-    try:
-        try:
-            with database.ops.connect() as ops:
-                ops.execute(text("SELECT FROM core.activation LIMIT 1"))
-        except SQLAlchemyError:
-            yield None
-        else:
-            yield database
-    finally:
-        database.dispose()
+        return _Stored(known, reasons)

@@ -9,6 +9,7 @@ from pathlib import Path
 import typer
 
 from threepeat.plugins import distributions
+from threepeat.plugins.compatibility import CORE
 from threepeat.sdk.errors import PluginError
 from threepeat.sdk.manifest import PLUGIN_ID, RESERVED_IDS
 
@@ -69,7 +70,7 @@ def _refuse(plugin: str) -> None:
 
 def _bounds() -> dict[str, str]:
     """The versions of core that the plugin goes with: this one, up to the next that may change the SDK."""
-    major, minor, *_ = map(int, version(distributions.CORE).split(".")[:2])
+    major, minor, *_ = map(int, version(CORE).split(".")[:2])
     return {
         "core_from": f"{major}.{minor}",
         "core_before": f"{major}.{minor + 1}" if major == 0 else f"{major + 1}",

@@ -12,7 +12,7 @@ import pytest
 from threepeat.testing.cluster import Cluster
 from threepeat.testing.conformance.bench import Bench
 from threepeat.testing.conformance.project import Project
-from threepeat.testing.conformance.rules import RULES, Rule, ask
+from threepeat.testing.conformance.rules import RULES, Rule, ask, begin
 
 __all__ = ["conformance_bench", "test_conformance"]
 
@@ -24,6 +24,7 @@ def conformance_bench(
     """The plugin of the project that the test file belongs to, on a database of its own."""
     project = Project.around(Path(request.path))
     with Bench.open(cluster, project, tmp_path_factory.mktemp("conformance")) as bench:
+        begin(RULES, bench)
         yield bench
 
 

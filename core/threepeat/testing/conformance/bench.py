@@ -2,7 +2,8 @@
 
 import itertools
 import secrets
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -14,18 +15,21 @@ import httpx2
 from sqlalchemy import make_url, text
 
 from threepeat.database.engine import Scope
+from threepeat.events import collections
 from threepeat.events.context import Cause, PluginContext
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
 from threepeat.http.config import HttpConfig
 from threepeat.plugins import Installed, Registry
+from threepeat.sdk.errors import PluginError, Refused
 from threepeat.sdk.events import Event, Sender
 from threepeat.tenancy import keys, members, switches, tenants
+from threepeat.tenancy.errors import TenancyError
 from threepeat.tenancy.keyring import new_line
 from threepeat.tenancy.switches import SwitchState
 from threepeat.testing import samples
-from threepeat.testing.cluster import Cluster
-from threepeat.testing.conformance.project import Project, ProjectError
+from threepeat.testing.cluster import Cluster, opened_for_tests
+from threepeat.testing.conformance.project import FILE, Project, ProjectError
 from threepeat.testing.conformance.states import State, read
 from threepeat.testing.fixtures import NO_LIMITS, serving
 from threepeat.testing.fixtures import Sender as Road
@@ -56,8 +60,8 @@ class Bench:
     database: str
     data: Path
     platform: Platform
-    _keys: KeyConfig
     _stack: ExitStack
+    _begun: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
     _numbers: Iterator[int] = field(default_factory=lambda: itertools.count(1))
 
     @classmethod
@@ -76,17 +80,35 @@ class Bench:
         Raises:
             ProjectError: The plugin is not installed, or is quarantined; the message says why.
         """
-        registry = registry or Registry.discover()
         with ExitStack() as stack:
             name = stack.enter_context(cluster.database())
-            given = KeyConfig(keys=new_line())
-            platform = Platform.open(cluster.config(name, data), registry=registry, keys=given, upgrade=True)
-            stack.callback(platform.database.dispose)
+            given, made = cluster.config(name, data), KeyConfig(keys=new_line())
+            platform = stack.enter_context(opened_for_tests(given, registry, made))
             if away := platform.registry.quarantined.get(project.plugin):
                 raise ProjectError(f"{project.plugin} is quarantined: {away.reason}")
             if project.plugin not in platform.registry:
                 raise ProjectError(f"{project.plugin} is not installed: run pip install -e .")
-            yield cls(project, cluster, name, data, platform, given, stack)
+            yield cls(project, cluster, name, data, platform, stack)
+
+    def begin(self, name: str, command: Sequence[str]) -> None:
+        """Let a process run while other rules are asked; `ended` tells what it came to.
+
+        Args:
+            name: What it is begun for.
+            command: The program and its arguments; it gets no input.
+        """
+        pipe = subprocess.PIPE
+        process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=pipe, stderr=pipe)
+        self._stack.enter_context(process)
+        self._stack.callback(process.kill)
+        self._begun[name] = process
+
+    def ended(self, name: str, seconds: float) -> tuple[bytes, bytes] | None:
+        """What a process that was begun has written, to its output and of errors; None if it takes longer."""
+        try:
+            return self._begun[name].communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            return None
 
     @property
     def installed(self) -> Installed:
@@ -107,13 +129,6 @@ class Bench:
     def http(self) -> httpx2.Client:
         """A client of `url`."""
         return self._stack.enter_context(httpx2.Client(base_url=self.url, timeout=30))
-
-    def reopened(self, registry: Registry) -> Platform:
-        """Another platform on the same database, with other plugins or with the same ones changed."""
-        config = self.cluster.config(self.database, self.data)
-        platform = Platform.open(config, registry=registry, keys=self._keys, upgrade=True)
-        self._stack.callback(platform.database.dispose)
-        return platform
 
     def altered(self, plugin: Installed) -> Platform:
         """The bench's platform with the plugin in another form, such as with handlers that are watched."""
@@ -166,25 +181,38 @@ class Stand:
             yield scope
 
     def prepare(self) -> None:
-        """Settings and items that the project names."""
-        project, plugin = self.bench.project, self.bench.installed
-        if project.settings:
-            body = {"settings": dict(project.settings)}
-            answer = self.call("PUT", f"/v1/tactics/{plugin.id}/settings", body)
-            _expect(answer, "settings of conformance.toml")
-        for item in project.collections:
-            self.make(item["name"], item["values"], *item.get("steps", ()))
+        """Settings and items that the project names.
 
-    def make(self, collection: str, values: Mapping[str, Any], *steps: str) -> int:
-        """Make an item of a collection of the plugin's and take it through steps; returns its number."""
-        place = f"/v1/plugins/{self.bench.installed.id}/{collection}"
-        answer = _expect(self.call("POST", place, {"values": dict(values)}), f"{collection} of conformance.toml")
-        made = answer.json()
-        for step in steps:
-            answer = self.call("POST", f"{place}/{made['id']}/{step}", {"revision": made["revision"]})
-            made = _expect(answer, f"{step} of {collection}").json()
-        number: int = made["id"]
-        return number
+        Raises:
+            ProjectError: The plugin does not take them.
+        """
+        project, plugin, platform = self.bench.project, self.bench.installed.id, self.bench.platform
+        if project.settings:
+            with self._part("settings"), self.scope() as scope:
+                switches.save_settings(
+                    scope,
+                    self.tenant,
+                    platform.registry,
+                    platform.keyring,
+                    plugin,
+                    project.settings,
+                    revision=None,
+                    by=BY,
+                )
+        for item in project.collections:
+            with self._part(name := item["name"]), self.scope() as scope:
+                opened = platform.inside(scope, self.tenant)
+                made = collections.create(opened, plugin, name, item["values"], by=BY)
+                for step in item.get("steps", ()):
+                    made = collections.act(opened, plugin, name, made.id, step, revision=made.revision, by=BY)
+
+    @contextmanager
+    def _part(self, what: str) -> Iterator[None]:
+        """Say that it is the project's part of this name that is refused."""
+        try:
+            yield
+        except (TenancyError, Refused, PluginError) as refused:
+            raise ProjectError(f"{what} of {FILE}: {refused}") from refused
 
     def call(self, method: str, path: str, body: Any = None, *, token: str | None = None) -> httpx2.Response:
         """A request of the store's server, or of a member with their token."""
@@ -199,8 +227,13 @@ class Stand:
 
     def member(self, name: str = "ann") -> int:
         """A member's number; the member is made."""
+        return self.members([name])[0]
+
+    def members(self, names: Sequence[str]) -> list[int]:
+        """The numbers of members in their order; those who are new are made."""
         with self.scope() as scope:
-            return members.put(scope, self.platform.keyring, name).id
+            known = members.resolve(scope, self.platform.keyring, names)
+        return [known[name] for name in names]
 
     def event(
         self,
@@ -227,7 +260,9 @@ class Stand:
         return self._road.event(event.type, subject, id=name, time=self.began_at, **made)
 
     def send(self, *events: dict[str, Any]) -> None:
-        """Let the shop's server send events as one batch."""
+        """Let the shop's server send events, if any, as one batch."""
+        if not events:
+            return
         for item in self._road.batch(self.tenant, events):
             if item.verdict not in {"accepted", "duplicate"}:
                 raise ProjectError(f"an event of the type {item.type} was refused: {item.reason}")
@@ -249,13 +284,16 @@ class Stand:
 
         The same call again sends the same events, as a shop does that had no answer.
         """
+        word, batch = about or member, list[dict[str, Any]]()
         for number, (event, who, data) in enumerate(self.story(member)):
-            word = about or member
             if Sender.SERVER in event.senders:
-                self.send(self.event(event, who, about=word, key=f"{word}-{number}", **data))
+                batch.append(self.event(event, who, about=word, key=f"{word}-{number}", **data))
             elif (event, who, word, number) not in self._told:
                 self._told.add((event, who, word, number))  # a plugin emits an event once
+                self.send(*batch)
+                batch.clear()
                 self.happen(event, who, about=word, **data)
+        self.send(*batch)
 
     def story(self, member: str = "ann") -> list[tuple[type[Event], str, Mapping[str, Any]]]:
         """All that `happens`: an event's class, whom it is about, and fields that differ from the least."""
@@ -297,8 +335,11 @@ class Stand:
             batch: Most events that one turn takes.
         """
         worker = Worker(self.platform, WorkerConfig(batch=batch), name=BY)
-        worker._recover()  # noqa: SLF001 - what `run` does first: its predecessor may have ended in a turn
-        worker.settle()
+        try:
+            worker.settle()
+        except BaseException:
+            worker._recover()  # noqa: SLF001 - what its successor does first
+            raise
 
     def pass_time(self, span: timedelta) -> None:
         """Put the store's clock forward, counted from the real one."""
@@ -331,9 +372,3 @@ class Stand:
 def _named(data: Mapping[str, Any], about: str) -> dict[str, Any]:
     """Data with what it is about in place of `{about}`."""
     return {name: one.replace("{about}", about) if isinstance(one, str) else one for name, one in data.items()}
-
-
-def _expect(answer: httpx2.Response, what: str) -> httpx2.Response:
-    if answer.status_code >= 400:
-        raise ProjectError(f"{what}: {answer.text}")
-    return answer

@@ -49,7 +49,7 @@ def _look(stand: Stand, members: Collection[str]) -> Iterator[tuple[str, str]]:
                 answer = ask(stand, route, member)
                 said = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
                 yield from _leaves(f"GET {route.path} of {member}", {"status": answer.status_code, "is": said})
-    ids = {stand.member(one): one for one in members}
+    ids = dict(zip(stand.members(list(members)), members, strict=True))
     with stand.scope() as scope:
         switch = switches.activations(scope).get(plugin.id)
         known = stand.context(scope).facts(list(plugin.facts), list(ids))

@@ -1,14 +1,19 @@
-"""The folder that a plugin is written in: what it is called, and what the rules need to know of it."""
+"""What the rules need to know of a plugin: what its author says in its package, and where it is written."""
 
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from pathlib import Path
+from pkgutil import iter_modules
 from typing import Any
 
 from threepeat.plugins.registry import GROUP
+from threepeat.testing.conformance import should
 
 FILE = "conformance.toml"
+"""In the plugin's package, so that it is there wherever the plugin is installed."""
 
 
 class ProjectError(Exception):
@@ -17,7 +22,7 @@ class ProjectError(Exception):
 
 @dataclass(frozen=True)
 class Project:
-    """A plugin's project.
+    """A plugin's project, or as much of it as is installed.
 
     Attributes:
         plugin: The plugin's id.
@@ -42,10 +47,11 @@ class Project:
 
     @classmethod
     def around(cls, path: Path) -> "Project":
-        """The project that a file or folder belongs to.
+        """The project that a file or folder belongs to, of a plugin that is installed.
 
         Raises:
-            ProjectError: No `pyproject.toml` above it names one plugin, or `conformance.toml` cannot be read.
+            ProjectError: No `pyproject.toml` above it names one plugin, that is not installed, or its
+                `conformance.toml` cannot be used.
         """
         for folder in (path, *path.resolve().parents):
             described = folder / "pyproject.toml"
@@ -53,19 +59,40 @@ class Project:
                 project = tomllib.loads(described.read_text("utf-8")).get("project", {})
                 named = project.get("entry-points", {}).get(GROUP, {})
                 if len(named) == 1:
-                    return cls.at(folder, next(iter(named)))
+                    return cls.of(next(iter(named)), folder)
         raise ProjectError(
             f'no pyproject.toml above {path} has a table [project.entry-points."{GROUP}"] with one plugin'
         )
 
     @classmethod
-    def at(cls, root: Path, plugin: str) -> "Project":
-        """The project in a folder, of a plugin whose id is known.
+    def of(cls, plugin: str, root: Path | None = None) -> "Project":
+        """The project of an installed plugin; what its author says of it lies in its package.
+
+        Args:
+            plugin: Its id.
+            root: The folder of `pyproject.toml`, if that is here.
 
         Raises:
-            ProjectError: `conformance.toml` cannot be read.
+            ProjectError: It is not installed, or its `conformance.toml` cannot be used.
         """
-        file = root / FILE
+        point = next(iter(entry_points(group=GROUP, name=plugin)), None)
+        if point is None:
+            raise ProjectError(f"{plugin} is not installed: run pip install -e {root or ''}".rstrip())
+        spec = find_spec(point.module.partition(".")[0])
+        folders = (spec and spec.submodule_search_locations) or ()
+        package = next(map(Path, folders), None)
+        if root is not None and (root / FILE).is_file() and package != root:
+            raise ProjectError(f"{root / FILE} is not read: move it into the package, beside plugin.py")
+        return cls(plugin, root) if package is None else cls.at(package, plugin, root)
+
+    @classmethod
+    def at(cls, package: Path, plugin: str, root: Path | None = None) -> "Project":
+        """The project of a plugin whose package is known.
+
+        Raises:
+            ProjectError: `conformance.toml` cannot be read, or exempts from a rule that binds or is none.
+        """
+        file = package / FILE
         if not file.is_file():
             return cls(plugin, root)
         try:
@@ -74,6 +101,12 @@ class Project:
             raise ProjectError(f"{file} cannot be read: {error}") from None
         if unknown := said.keys() - {"settings", "collections", "events", "exempt", "old_settings", "beside"}:
             raise ProjectError(f"{file} has no use for {', '.join(sorted(unknown))}")
+        advised = {one.name.replace("_", "-") for one in iter_modules(should.__path__)}
+        if others := said.get("exempt", {}).keys() - advised:
+            raise ProjectError(
+                f"{file} exempts the plugin from {', '.join(sorted(others))};"
+                f" it can be exempt, with a reason, from {', '.join(sorted(advised))}"
+            )
         return cls(
             plugin,
             root,

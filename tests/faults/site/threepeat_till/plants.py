@@ -25,15 +25,14 @@ def _acknowledge_before_commit() -> None:
     append = ingest.append
     running: set[Any] = set()
 
-    async def hasty(connection: Any, *arguments: Any) -> Appended:
+    async def hasty(connection: Any, keyring: Any, tenant_id: int, items: Any, *more: Any) -> Appended:
         dsn = f"{connection.info.dsn} password={connection.info.password}"
 
         async def later() -> None:
             await asyncio.sleep(0.3)
             async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as own:
-                await append(own, *arguments)
+                await append(own, keyring, tenant_id, items, *more)
 
-        items = arguments[-1]
         if any(item.verdict is Verdict.ACCEPTED for item in items):
             task = asyncio.ensure_future(later())
             running.add(task)

@@ -19,7 +19,7 @@ def check(bench: Bench) -> Iterator[str]:
     if not bench.installed.reactions and not _has_tables(bench):
         raise NotApplicable("it keeps nothing about members")
     canaries, stand = Canaries(), lives.far_away(bench)
-    numbers = [stand.member(name) for name in (lives.NAME, lives.PLANTED)]
+    numbers = stand.members([lives.NAME, lives.PLANTED])
     lives.live(stand, canaries)
     planter = Planter(bench.admin_url, stand.platform.database, canaries, schemas=[bench.installed.id])
     planter.try_to_plant(stand.tenant.id, numbers[1])

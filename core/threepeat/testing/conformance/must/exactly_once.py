@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
-from threepeat.plugins import Registry
 from threepeat.testing.conformance.bench import Bench, NotApplicable, Stand
 from threepeat.testing.conformance.states import differences, noise
 
@@ -59,15 +58,13 @@ def _singly(bench: Bench) -> Stand:
 
 
 def _undone(bench: Bench) -> Stand:
-    """Each call of a reaction ends the worker the first time; its successor does it again."""
+    """The first call of each reaction ends the worker; its successor does it again."""
     ends = Ending()
     reactions = tuple(
         replace(one, handler=ends.after(number, one.handler))
         for number, one in enumerate(bench.installed.reactions)
     )
-    mine = replace(bench.installed, reactions=reactions)
-    others = [mine if one.id == mine.id else one for one in bench.platform.registry]
-    stand = bench.store(platform=bench.reopened(Registry(others)))
+    stand = bench.store(platform=bench.altered(replace(bench.installed, reactions=reactions)))
     _happen(stand)
     for _ in range(50):
         with suppress(Ended):

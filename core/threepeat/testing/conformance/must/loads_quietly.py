@@ -2,7 +2,6 @@
 
 import json
 import os
-import subprocess
 import sys
 from collections.abc import Iterator
 from importlib.metadata import entry_points
@@ -94,30 +93,32 @@ os._exit(0)
 """
 
 
-def check(bench: Bench) -> Iterator[str]:
+def begin(bench: Bench) -> None:
     """Load the entry point in a fresh process that an audit hook watches."""
-    package = type(bench.installed.plugin).__module__.partition(".")[0]
-    asked = [_entry(bench), package, os.pathsep.join(sys.path), os.pathsep, json.dumps(MARK)]
-    try:
-        ended = subprocess.run(
-            [sys.executable, "-B", "-c", CHILD, *asked],
-            check=False,
-            capture_output=True,
-            stdin=subprocess.DEVNULL,
-            timeout=MOST_SECONDS,
-        )
-    except subprocess.TimeoutExpired:
+    asked = [_entry(bench), _package(bench), os.pathsep.join(sys.path), os.pathsep, json.dumps(MARK)]
+    bench.begin(__name__, [sys.executable, "-B", "-c", CHILD, *asked])
+
+
+def check(bench: Bench) -> Iterator[str]:
+    """Look at what the process saw."""
+    package, ended = _package(bench), bench.ended(__name__, MOST_SECONDS)
+    if ended is None:
         yield f"loading {package} takes more than {MOST_SECONDS} seconds"
         return
-    said, marked, report = ended.stdout.decode("utf-8", "replace").partition(json.dumps(MARK))
+    written, errors = (one.decode("utf-8", "replace") for one in ended)
+    said, marked, report = written.partition(json.dumps(MARK))
     if not marked:
-        yield f"loading {package} ends the process: {_brief(ended.stderr.decode('utf-8', 'replace')) or said}"
+        yield f"loading {package} ends the process: {_brief(errors) or said}"
         return
     for place, did in dict.fromkeys(tuple(one) for one in json.loads(report)):
         yield f"{place or package} {did}"
-    for stream, written in (("output", said), ("errors", ended.stderr.decode("utf-8", "replace"))):
-        if written:
-            yield f"loading {package} writes to the standard {stream}: {_brief(written)!r}"
+    for stream, text in (("output", said), ("errors", errors)):
+        if text:
+            yield f"loading {package} writes to the standard {stream}: {_brief(text)!r}"
+
+
+def _package(bench: Bench) -> str:
+    return type(bench.installed.plugin).__module__.partition(".")[0]
 
 
 def _entry(bench: Bench) -> str:

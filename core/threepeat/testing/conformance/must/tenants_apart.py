@@ -70,8 +70,7 @@ def _meetings(bench: Bench) -> Iterator[str]:
 
 
 def _begin(stand: Stand) -> None:
-    for member in MEMBERS:
-        stand.member(member)
+    stand.members(MEMBERS)
     for member in MEMBERS[:2]:
         stand.happens(member)
     stand.drain()

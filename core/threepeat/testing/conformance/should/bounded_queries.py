@@ -100,18 +100,18 @@ def _batch(stand: Stand, classes: Sequence[Told], members: list[str], word: str)
 
 def _emit(stand: Stand, event: type[Event], members: list[str], word: str) -> None:
     owner = next(plugin.id for plugin in stand.platform.registry if event in plugin.events)
-    numbers = {one: stand.member(one) if event.about_member else None for one in members}
+    numbers = dict(zip(members, stand.members(members), strict=True)) if event.about_member else {}
 
     def emit(ctx: Any) -> None:
-        for one, number in numbers.items():
+        for one in members:
             made = samples.converted(event, samples.event_data(event, f"{word}-{one}"))
-            ctx.emit(made, member=number, cause=f"{word}-{one}")
+            ctx.emit(made, member=numbers.get(one), cause=f"{word}-{one}")
 
     stand.act(emit, plugin=owner)
 
 
 def _fact(stand: Stand, name: str, members: list[str]) -> Counter[Ran]:
-    numbers = [stand.member(one) for one in members]
+    numbers = stand.members(members)
     with stand.scope() as scope, _counting(stand) as ran:
         stand.context(scope).facts([name], numbers)
     return ran

@@ -5,6 +5,7 @@ from typing import TypeVar
 from urllib.parse import urlencode
 
 from threepeat.database.engine import Scope
+from threepeat.events.plugin_checks import Standing
 from threepeat.sdk.storable import storable
 from threepeat.sdk.wording import Wording, _
 from threepeat.tenancy import switches
@@ -36,6 +37,17 @@ STATES: Mapping[PluginState, tuple[Wording, str]] = {
     "dormant": (_("Removed, its data is left"), "note"),
 }
 """How a plugin stands in the installation."""
+
+CHECKS: Mapping[Standing, tuple[Wording, str]] = {
+    "passed": (_("Check passed"), "good"),
+    "broken": (_("Breaks rules"), "bad"),
+    "outdated": (_("Checked in version {version}"), "note"),
+    "unchecked": (_("Not checked"), "plain"),
+}
+"""How a plugin stands to the rules that plugins keep."""
+
+ELSEWHERE = _("Checked with Threepeat {version}")
+"""Of this version of the plugin, by another one of Threepeat."""
 
 ORIGINS: Mapping[str, Wording] = {"index": _("Package index"), "folder": _("Folder of this server")}
 

@@ -1,8 +1,10 @@
 """The plugin catalogue: what is installed, how it stands, what it keeps about people, who has it on."""
 
+from collections import Counter
+
 from fastapi import APIRouter, Request, Response
 
-from threepeat.sdk.wording import _
+from threepeat.sdk.wording import Wording, _
 from threepeat.tenancy.errors import NotFound
 from threepeat_tenants.console.desk import AppDesk
 from threepeat_tenants.console.page import OperatorVisit
@@ -41,12 +43,15 @@ def show_plugin(request: Request, desk: AppDesk, plugin: str) -> Response:
             if plugin not in found:
                 raise NotFound(_("There is no such plugin."))
             rows = stores.having(ops, plugin, after=after or None, limit=common.PAGE + 1)
+        check = found[plugin].check
         shown, more = common.split(rows)
         here = f"/operator/plugins/{plugin}"
         return render(
             visit,
             "operator/plugin.html",
             plugin=_row(visit, found[plugin]),
+            counts=Counter("broken" if rule.broken else rule.state for rule in check.rules) if check else {},
+            checking=f"threepeat plugin check {plugin} --record",
             stores=[(one, *common.SWITCHES[one.state]) for one in shown],
             first=here if after else "",
             next=common.address(here, after=shown[-1].slug) if more else "",
@@ -57,11 +62,24 @@ def show_plugin(request: Request, desk: AppDesk, plugin: str) -> Response:
     return desk.operator(request, work)
 
 
+def _checked(one: Entry) -> tuple[Wording, str]:
+    """How a plugin stands to its newest check, with the kind of its badge."""
+    if one.checked is None:
+        return Wording(""), ""
+    said, kind = common.CHECKS[one.checked]
+    if one.checked == "outdated" and one.check is not None:
+        same = one.check.version == one.version
+        words = common.ELSEWHERE if same else said
+        said = Wording(words.template, values={"version": one.check.core if same else one.check.version})
+    return said, kind
+
+
 def _row(visit: OperatorVisit, one: Entry) -> dict[str, object]:
     """A plugin in words."""
     registry = visit.platform.registry
     state, kind = common.STATES[one.state]
     summary = registry[one.id].manifest.summary if one.id in registry else ""
+    checked, check_kind = _checked(one)
     return {
         "entry": one,
         "title": common.title(visit, one.id),
@@ -69,6 +87,8 @@ def _row(visit: OperatorVisit, one: Entry) -> dict[str, object]:
         "state": visit.say(state),
         "kind": kind,
         "origin": visit.say(common.ORIGINS[one.origin]) if one.origin in common.ORIGINS else one.origin,
+        "checked": visit.say(checked),
+        "check_kind": check_kind,
         "reasons": {
             found.table: visit.say_plugin(one.id, found.reason) if found.reason else "" for found in one.personal
         },
