@@ -17,10 +17,10 @@ import httpx2
 import pytest
 from pydantic import BaseModel
 from sqlalchemy import text
+from tests.fuzz.stores import UNLIMITED
 
 from threepeat.events.platform import KeyConfig, Platform
 from threepeat.events.stores import open_store
-from threepeat.http.config import HttpConfig
 from threepeat.plugins import Registry
 from threepeat.sdk import Manifest, Plugin, PluginSettings, Route, get, hookimpl
 from threepeat.tenancy import keys
@@ -35,17 +35,6 @@ pytestmark = pytest.mark.long
 EXAMPLES = int(os.environ.get("EXAMPLES", "10"))
 SEED = os.environ.get("SEED", "20261122")
 KEYS = KeyConfig(keys=new_line())
-UNLIMITED = HttpConfig(
-    key_requests=0,
-    member_requests=0,
-    tenant_requests=0,
-    key_events=0,
-    member_events=0,
-    tenant_events=0,
-    page_requests=0,
-)
-
-
 OPERATIONS = re.compile(r"Tested: (\d+)")
 CASES = re.compile(r"(\d+) generated, (\d+) passed")
 
