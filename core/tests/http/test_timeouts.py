@@ -6,7 +6,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from typing import Any, ClassVar
 
 import httpx2
@@ -130,7 +130,8 @@ def test_a_body_that_trickles_in_is_408_in_time_and_the_connection_is_closed(
         assert b"connection: close" in answer.lower()
         assert b"urn:threepeat:problem:too-slow" in answer
         sender.settimeout(5)
-        assert sender.recv(4096) == b""
+        with suppress(ConnectionResetError):  # how it closes on a byte that it had not read
+            assert sender.recv(4096) == b""
 
 
 def test_many_who_send_slowly_hold_no_place_that_others_need(

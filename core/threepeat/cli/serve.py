@@ -18,15 +18,20 @@ from threepeat.cli.logs import configure
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError, EmbeddedServer
+from threepeat.database.poolers import PoolerError
 from threepeat.database.redact import brief
 
 if TYPE_CHECKING:
     from threepeat.worker.watch import ChildWatch
 
+LOG_FORMAT, LOG_LEVEL = "THREEPEAT_LOG_FORMAT", "THREEPEAT_LOG_LEVEL"
+"""What `--log-format` and `--log-level` are read from, too: so the processes beside the first learn of them."""
+
 logger = structlog.get_logger(__name__)
 
 
 def serve(
+    context: typer.Context,
     host: Annotated[str, typer.Option(envvar="THREEPEAT_HOST", help="Address to listen on.")] = "127.0.0.1",
     port: Annotated[int, typer.Option(envvar="THREEPEAT_PORT", help="Port to listen on.")] = 8000,
     processes: Annotated[int, typer.Option(min=1, help="How many processes answer.")] = 1,
@@ -52,6 +57,8 @@ def serve(
         if processes > 1:
             platform.database.dispose()
             served = "threepeat.cli.serve:app"
+        options = context.find_root().params
+        os.environ |= {LOG_FORMAT: options["log_format"], LOG_LEVEL: options["log_level"]}
         if workers:
             stack.enter_context(child("worker", "--processes", str(workers)))
         uvicorn.run(
@@ -67,7 +74,8 @@ def serve(
 
 
 def app() -> object:
-    """Build the ASGI app from the environment; uvicorn calls this in each process."""
+    """Build the ASGI app from the environment; uvicorn calls this in each of several processes."""
+    configure(os.environ[LOG_FORMAT], os.environ[LOG_LEVEL])
     from threepeat.events.platform import Platform  # noqa: PLC0415
     from threepeat.http.app import create_app  # noqa: PLC0415
 
@@ -154,7 +162,7 @@ def work(name: str, watch: "ChildWatch", *, log_format: str, log_level: str) -> 
         process.run()
         platform.database.dispose()
     except Exception as error:  # noqa: BLE001 - the supervisor puts another in its place
-        readable = isinstance(error, BootError | EmbeddedError | StuckError)
+        readable = isinstance(error, BootError | EmbeddedError | PoolerError | StuckError)
         logger.error("the worker cannot go on", reason=str(error) if readable else brief(error))
         os._exit(1)  # an ordinary exit would wait for a call that hangs
 
