@@ -10,11 +10,12 @@ SOURCES := -p threepeat -p threepeat_tenants -p threepeat_blindbox -p threepeat_
 # Each of the many processes that a run starts would compile every module anew.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: help demo test test-browser check format bench bench-road proofs journey storm docs screenshots lock clean
+.PHONY: help demo test test-servers test-browser check format bench proofs journey storm docs screenshots lock audit clean
 
 help: ## say what the verbs do
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
+BENCHES := $(filter run commands growth road overload,$(basename $(notdir $(wildcard tests/bench/*.py))))
 ASSETS := tenants/package-lock.json tenants/hatch_build.py tenants/assets/echarts.js
 
 $(STAMP): constraints.txt $(PACKAGES:%=%/pyproject.toml) $(ASSETS)
@@ -32,6 +33,9 @@ test: $(STAMP) ## check, then run the suite; DATABASE_URL=… runs it on a serve
 	$(BIN)/python -m pytest -n 2 --dist worksteal $(or $(ARGS),-m "not long and not browser and not alone")
 	$(if $(ARGS),,$(BIN)/python -m pytest -m alone)
 
+test-servers: $(STAMP) ## run the suite embedded, on PostgreSQL 15, and through PgBouncer; ARGS="--only pooler core/tests"
+	$(BIN)/python tests/servers/run.py $(or $(ARGS),-n 2 --dist worksteal -m "not long and not browser and not alone")
+
 test-browser: $(STAMP) ## drive the consoles in Chromium, then measure them; ARGS="--screenshots folder"
 	$(BIN)/python tests/browser/prepare.py
 	$(BIN)/python -m pytest -m browser tests/browser $(ARGS)
@@ -47,8 +51,11 @@ format: $(STAMP) ## put the code into shape
 	$(BIN)/ruff check --fix .
 	$(BIN)/ruff format .
 
-bench: $(STAMP) ## measure throughput side by side, in one run
-	$(BIN)/python tests/bench/run.py $(ARGS)
+bench: $(STAMP) ## measure side by side, and write the page of promises; ONLY=run|commands|growth|road|overload for one
+	@failed=0; \
+	for name in $(or $(ONLY),$(BENCHES)); do \
+	  $(BIN)/python tests/bench/$$name.py $(ARGS) || failed=1; \
+	done; exit $$failed
 
 proofs: $(STAMP) ## run the proofs that take hours: every named place, planted mistakes, histories, draws, the whole API
 	$(BIN)/python -m pytest -m long tests core tenants plugins $(ARGS)
@@ -63,9 +70,6 @@ journey: $(STAMP) ## a stranger's plugin from its first line to its last row, wi
 storm: $(STAMP) ## kill processes at random and at every named place, and count; ARGS="--seconds 3600 --seed 7"
 	$(BIN)/python tests/faults/storm.py $(ARGS)
 
-bench-road: $(STAMP) ## measure open timers, and what a store waits beside a busy one
-	$(BIN)/python tests/bench/road.py $(ARGS)
-
 docs: $(STAMP) ## write the generated reference pages and build the documentation
 	$(BIN)/python docs/reference.py
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
@@ -79,6 +83,11 @@ lock: $(STAMP) ## choose new versions of what Threepeat stands on
 	$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --no-emit-find-links --no-header --no-annotate --upgrade --group dev core/pyproject.toml \
 	  tenants/pyproject.toml plugins/webhooks/pyproject.toml --no-emit-package threepeat-core --extra parquet --extra developer -o constraints.txt
+
+audit: $(STAMP) ## say which pinned versions have known vulnerabilities; ARGS="--vulnerability-service osv"
+	test -d $(VENV)/audit || $(PYTHON) -m venv $(VENV)/audit
+	$(VENV)/audit/bin/python -m pip install --quiet --disable-pip-version-check --upgrade pip-audit
+	$(BIN)/python tests/security/audit.py $(VENV)/audit/bin/pip-audit $(ARGS)
 
 clean: ## remove the environment and everything built
 	rm -rf $(VENV) docs/_build

@@ -1,4 +1,6 @@
-"""Writes the reference pages from the code, so that what is not documented cannot be there.
+"""Writes the reference pages from the code, so that what is not documented cannot be there; and the promises.
+
+The page about the requirements of security is written from the files of its chapters in `docs/security/asvs/`.
 
 `python docs/reference.py` writes them; with `--check` it exits 1 if one of them is not what the code says.
 """
@@ -8,6 +10,7 @@ import inspect
 import re
 import sys
 import textwrap
+import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +35,15 @@ from threepeat.sdk.migrations import Roles
 from threepeat.tenancy.keyring import Keyring
 from threepeat.worker.loop import WorkerConfig
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
+
+import promises
+
 ROOT = Path(__file__).resolve().parents[1]
-FOLDER = ROOT / "docs" / "reference"
+FOLDER = ROOT / "docs"
+REQUIREMENTS = ROOT / "docs" / "security" / "asvs"
 NOTE = "<!-- Written by docs/reference.py from the code. Change the code, then run `make docs`. -->"
+LISTED = "<!-- Written by docs/reference.py from docs/security/asvs. Change that, then run `make docs`. -->"
 SECTION = re.compile(r"^(Args|Attributes|Raises|Returns|Yields|Example):$", re.MULTILINE)
 COMPLETION = {"install_completion", "show_completion"}
 WORDS = {"string": "text", "integer": "integer", "number": "number", "boolean": "true or false", "null": "null"}
@@ -139,7 +148,7 @@ class Sources:
 
 
 def pages(sources: Sources | None = None) -> dict[str, str]:
-    """The text of every page by its name in `docs/reference/`."""
+    """The text of every page by its name in `docs/`."""
     found = sources or Sources.installed()
     written = {
         "cli.md": cli(found.commands),
@@ -149,7 +158,9 @@ def pages(sources: Sources | None = None) -> dict[str, str]:
         "hooks.md": hooks(found.contract),
         "http.md": http(found.http, [plugin.id for plugin in found.plugins]),
     }
-    return {name: f"{NOTE}\n\n{text.strip()}\n" for name, text in written.items()}
+    described = {f"reference/{name}": f"{NOTE}\n\n{text.strip()}\n" for name, text in written.items()}
+    asked = f"{LISTED}\n\n{requirements(REQUIREMENTS).strip()}\n"
+    return {**described, "security/asvs.md": asked, "explanation/promises.md": promises.page()}
 
 
 def stale(wanted: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
@@ -393,12 +404,9 @@ def http(app: FastAPI, plugins: Sequence[str]) -> str:
         The same as OpenAPI: `GET /v1/openapi.json` of a running server. Bodies are JSON. Every error is an
         RFC 9457 problem; [Connect your shop](../howto/connect-your-shop.md) lists them.
         """)
-    who = _who(plugins)
     for path, methods in schema["paths"].items():
         for method, found in methods.items():
-            tag = "collections" if path.startswith("/v1/plugins/") else found["tags"][0]
-            callers = BY_PATH.get(path) or who[tag]
-            caller = callers.get(method, callers["*"])
+            caller = who_may(path, method, found["tags"][0], plugins)
             text += f"\n## `{method.upper()} {path}`\n\n{found['summary']}. For {caller}.\n"
             if found.get("description"):
                 text += f"\n{found['description']}\n"
@@ -415,6 +423,12 @@ def http(app: FastAPI, plugins: Sequence[str]) -> str:
             text += _table(("parameter", "in", "type", "required", "meaning"), given)
             text += _bodies(found)
     return text + _parts(parts)
+
+
+def who_may(path: str, method: str, tag: str, plugins: Iterable[str]) -> str:
+    """Who may call a route, in words."""
+    callers = BY_PATH.get(path) or _who(plugins)["collections" if path.startswith("/v1/plugins/") else tag]
+    return callers.get(method, callers["*"])
 
 
 def _who(plugins: Iterable[str]) -> dict[str, dict[str, str]]:
@@ -447,6 +461,62 @@ def _bodies(found: Mapping[str, Any]) -> str:
         )  # the others are the status's name
         text += ": ".join(filter(None, (f"\n- {status}", *map(_type, schemas[:1]), own)))
     return text + "\n"
+
+
+# --- Requirements of security -------------------------------------------------------------------------------
+
+
+def requirements(folder: Path) -> str:
+    """What a standard asks, and what there is: one file for each chapter."""
+    chapters = [tomllib.loads(file.read_text("utf-8")) for file in sorted(folder.glob("v*.toml"))]
+    reasons: dict[str, str] = tomllib.loads((folder / "reasons.toml").read_text("utf-8"))
+    every = {name: one for chapter in chapters for name, one in chapter["requirements"].items()}
+    kinds = ("tests", "pages", "reason", "unmet")
+    counts = {kind: sum(kind in one for one in every.values()) for kind in kinds}
+    text = textwrap.dedent(f"""\
+        # Requirements of security
+
+        What the OWASP Application Security Verification Standard 5.0.0 asks on its levels 1 and 2, in our words
+        and under its numbers, `5.0.0-` being left out. Each requirement names **the tests that prove it**, the
+        page that it asks for, the reason why it does not apply, or what is missing. The list of numbers and
+        levels is that of the standard's own English edition; level 3 is not looked at.
+
+        Of {len(every)} requirements tests prove {counts["tests"]}, pages answer {counts["pages"]},
+        {counts["reason"]} do not apply and {counts["unmet"]} are **not met**.
+
+        ## Not met
+        """)
+    text += "".join(
+        f"\n- **{name}** {one['asks']}. {one['unmet']}" for name, one in every.items() if "unmet" in one
+    )
+    text += "\n\n## Does not apply\n"
+    for key, reason in reasons.items():
+        names = [name for name, one in every.items() if one.get("reason") == key]
+        text += f"\n- {reason} ({', '.join(names)})"
+    for number, chapter in enumerate(chapters, 1):
+        rows = [
+            (name, _level(chapter["levels"], name), one["asks"], _answer(one, reasons))
+            for name, one in chapter["requirements"].items()
+        ]
+        text += f"\n\n## V{number} {chapter['title']}\n" + _table(("number", "level", "asks", "answer"), rows)
+    return text
+
+
+def _level(levels: Mapping[str, str], name: str) -> str:
+    """A requirement's level: its section's digits stand for the section's requirements in their order."""
+    section, _, number = name.rpartition(".")
+    return levels[section][int(number) - 1]
+
+
+def _answer(one: Mapping[str, Any], reasons: Mapping[str, str]) -> str:
+    pages = (page.removeprefix("docs/").partition("#") for page in one.get("pages", ()))
+    found = [
+        *(f"`{test}`" for test in one.get("tests", ())),
+        *(f"[{name.removesuffix('.md')}](../{name})" + (f", {part}" if part else "") for name, _, part in pages),
+        *([f"does not apply: {reasons[one['reason']]}"] if "reason" in one else []),
+        *([f"**not met**: {one['unmet']}"] if "unmet" in one else []),
+    ]
+    return "; ".join(found) + (f". {one['note']}" if "note" in one else "")
 
 
 # --- JSON Schema and Markdown -------------------------------------------------------------------------------
@@ -526,10 +596,10 @@ def main() -> int:
     differing = stale(wanted, FOLDER)
     if "--check" in sys.argv[1:]:
         for name in differing:
-            print(f"docs/reference/{name} is not what the code says: run `make docs`", file=sys.stderr)
+            print(f"docs/{name} is not what the code says: run `make docs`", file=sys.stderr)
         return 1 if differing else 0
-    FOLDER.mkdir(exist_ok=True)
     for name in differing:
+        (FOLDER / name).parent.mkdir(parents=True, exist_ok=True)
         (FOLDER / name).write_text(wanted[name], "utf-8")
     return 0
 

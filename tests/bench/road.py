@@ -1,17 +1,13 @@
-"""`make bench-road`: open timers, a loud neighbour, and commands while a batch runs; ratios of one run.
+"""`make bench ONLY=road`: open timers, a loud neighbour, and commands while a batch runs; ratios of one run.
 
 Everything runs on loopback, on an embedded server of its own, and stops by itself.
 """
 
 import argparse
 import os
-import shutil
-import socket
 import statistics
 import sys
-import tempfile
 import time
-import urllib.request
 from collections.abc import Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -26,10 +22,11 @@ from sqlalchemy import text
 sys.path.insert(0, str(Path(__file__).parent))
 
 from alarm import Alarm
+from figures import Figures
+from ground import own_folder, served
 
 from threepeat.cli.serve import child
 from threepeat.cli.simulation import TRADES, SimulatedStore
-from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedServer
 from threepeat.events.platform import Platform
 from threepeat.events.stores import open_store
@@ -219,59 +216,56 @@ def rogues(
         )
 
 
-def main() -> None:
-    """Run everything."""
+def main() -> int:
+    """Run everything; 1 if a recorded row misses its bar."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--few", type=int, default=1_000, help="open timers of the small store")
     parser.add_argument("--many", type=int, default=1_000_000, help="open timers of the large store")
     parser.add_argument("--fired", type=int, default=5_000, help="timers fired in a round")
-    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--rounds", type=int, default=5, help="rounds of timers")
     parser.add_argument("--samples", type=int, default=300, help="requests of each kind")
     parser.add_argument("--backlog", type=int, default=60_000, help="events that are served meanwhile")
     parser.add_argument("--only", choices=["timers", "commands"], help="one part only")
+    Figures.add_option(parser)
     options = parser.parse_args()
-    folder = Path(tempfile.mkdtemp(prefix="threepeat-bench-"))
-    folder.chmod(0o755)
+    figures = Figures.open(parser, options, exact=("few",))
     site = Path(__file__).parent / "site"
-    os.environ.update(
-        THREEPEAT_DATA=str(folder / "data"), PYTHONPATH=str(site), THREEPEAT_WORKER_DEADLINE_SECONDS="2"
-    )
     sys.path.insert(0, str(site))
-    for name in ("THREEPEAT_APP_URL", "THREEPEAT_OWNER_URL", "THREEPEAT_OPS_URL"):
-        os.environ.pop(name, None)
     table = Table("what", "alone", "beside", "ratio", "bar")
-    try:
-        with EmbeddedServer(DatabaseConfig().data).supervised():
-            if options.only != "commands":
-                platform = Platform.open(registry=Registry.load([("alarm", Alarm())]))
-                few, many = open_timers(platform, options.few, options.many, options.fired, options.rounds)
-                platform.database.dispose()
-                what = f"a fired timer: {options.few:,} and {options.many:,} open"
-                table.add_row(what, f"{few * 1e6:.0f} µs", f"{many * 1e6:.0f} µs", f"{many / few:.2f}", "≤ 1.3")
-            if options.only != "timers":
-                commands(options, table)
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
+    with ExitStack() as stack:
+        data = own_folder(stack) / "data"
+        os.environ |= {
+            "THREEPEAT_DATA": str(data),
+            "PYTHONPATH": str(site),
+            "THREEPEAT_WORKER_DEADLINE_SECONDS": "2",
+        }
+        stack.enter_context(EmbeddedServer(data).supervised())
+        if options.only != "commands":
+            platform = Platform.open(registry=Registry.load([("alarm", Alarm())]))
+            few, many = open_timers(platform, options.few, options.many, options.fired, options.rounds)
+            platform.database.dispose()
+            what = f"a fired timer: {options.few:,} and {options.many:,} open"
+            put(table, figures, "timers", what, few, many, 1.3)
+        if options.only != "timers":
+            commands(options, table, figures)
     console.print(table)
+    return figures.close()
 
 
-def commands(options: argparse.Namespace, table: Table) -> None:
+def put(table: Table, figures: Figures, row: str, what: str, alone: float, beside: float, bar: float) -> None:
+    """Show and record a row of seconds."""
+    ratio, unit, scale = beside / alone, *(("ms", 1e3) if alone >= 1e-3 else ("µs", 1e6))
+    one, other = f"{alone * scale:.3g} {unit}", f"{beside * scale:.3g} {unit}"
+    table.add_row(what, one, other, f"{ratio:.2f}", f"≤ {bar}")
+    figures.record(row, ratio, bar=f"≤ {bar}", met=ratio <= bar, said=f"{what}: {one} and {other}")
+
+
+def commands(options: argparse.Namespace, table: Table, figures: Figures) -> None:
     """What a store's members and orders wait, alone and beside a store with a backlog."""
     with ExitStack() as stack:
-        with socket.create_server(("127.0.0.1", 0)) as probe:
-            port = probe.getsockname()[1]
-        url = f"http://127.0.0.1:{port}"
-        stack.enter_context(child("--log-level", "warning", "serve", "--port", str(port)))
+        url = stack.enter_context(served()).url
         stack.enter_context(child("--log-level", "warning", "worker", "--processes", "2"))
-        platform = Platform.open()
-        stack.callback(platform.database.dispose)
-        until = time.monotonic() + 60
-        while time.monotonic() < until:
-            try:
-                with urllib.request.urlopen(f"{url}/readyz", timeout=2):
-                    break
-            except OSError:
-                time.sleep(0.2)
+        platform = stack.enter_context(Platform.open())
         client = stack.enter_context(httpx2.Client(base_url=url, timeout=60))
         small, big = Store(platform, client, "small"), Store(platform, client, "big")
         for sample in (small.command, small.order_to_points):
@@ -288,15 +282,10 @@ def commands(options: argparse.Namespace, table: Table) -> None:
                 backlog(client, big, options.backlog)
                 while behind(platform, big) > 2_000 and len(loud[name]) < wanted:
                     loud[name] += [sample() for _ in range(5)]
+        rows = {"a member's command": "command-beside-batch", "order to points": "order-beside-batch"}
         for name, samples in quiet.items():
-            one, other = p95(samples), p95(loud[name])
-            table.add_row(
-                f"{name}, p95, while another store's batch is served",
-                f"{one * 1e3:.1f} ms",
-                f"{other * 1e3:.1f} ms",
-                f"{other / one:.2f}",
-                "≤ 1.5",
-            )
+            what = f"{name}, p95, while another store's batch is served"
+            put(table, figures, rows[name], what, p95(samples), p95(loud[name]), 1.5)
         rogues(platform, client, small, p95(quiet["order to points"]), options.samples // 3, table)
 
 

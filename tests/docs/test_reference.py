@@ -126,13 +126,13 @@ def planted_route(sources):
 @pytest.mark.parametrize(
     ("plant", "page", "text"),
     [
-        (planted_hook, "hooks.md", "### `on_full_moon`"),
-        (planted_event, "events.md", "## `moon.seen`"),
-        (planted_event_of_a_plugin, "events.md", "## `moon.seen`"),
-        (planted_setting, "settings.md", "`full_moon`"),
-        (planted_verb, "cli.md", "## `threepeat full-moon`"),
-        (planted_variable, "configuration.md", "`THREEPEAT_WORKER_FULL_MOON`"),
-        (planted_route, "http.md", "## `GET /v1/tactics/full_moon`"),
+        (planted_hook, "reference/hooks.md", "### `on_full_moon`"),
+        (planted_event, "reference/events.md", "## `moon.seen`"),
+        (planted_event_of_a_plugin, "reference/events.md", "## `moon.seen`"),
+        (planted_setting, "reference/settings.md", "`full_moon`"),
+        (planted_verb, "reference/cli.md", "## `threepeat full-moon`"),
+        (planted_variable, "reference/configuration.md", "`THREEPEAT_WORKER_FULL_MOON`"),
+        (planted_route, "reference/http.md", "## `GET /v1/tactics/full_moon`"),
     ],
 )
 def test_something_new_that_the_pages_do_not_have_is_found(
@@ -147,17 +147,17 @@ def test_something_new_that_the_pages_do_not_have_is_found(
     monkeypatch.setattr(reference, "pages", lambda: after)
     monkeypatch.setattr(sys, "argv", ["reference.py", "--check"])
     assert reference.main() == 1
-    assert f"docs/reference/{page} is not what the code says" in capsys.readouterr().err
+    assert f"docs/{page} is not what the code says" in capsys.readouterr().err
 
 
 def test_a_page_that_is_missing_or_edited_is_found_and_written_again(written, tmp_path, monkeypatch):
     monkeypatch.setattr(reference, "pages", lambda: written)
-    monkeypatch.setattr(reference, "FOLDER", tmp_path / "reference")
+    monkeypatch.setattr(reference, "FOLDER", tmp_path / "docs")
     monkeypatch.setattr(sys, "argv", ["reference.py"])
     assert sorted(reference.stale(written, reference.FOLDER)) == sorted(written)
     assert reference.main() == 0
-    (reference.FOLDER / "cli.md").write_text("edited", "utf-8")
-    assert reference.stale(written, reference.FOLDER) == ["cli.md"]
+    (reference.FOLDER / "reference/cli.md").write_text("edited", "utf-8")
+    assert reference.stale(written, reference.FOLDER) == ["reference/cli.md"]
     assert reference.main() == 0
     assert reference.stale(written, reference.FOLDER) == []
 
@@ -179,7 +179,7 @@ def test_the_pages_depend_on_no_terminal(installed, written, monkeypatch):
 
 
 def test_the_callers_of_each_route_are_those_that_its_code_lets_in(written):
-    page = written["http.md"]
+    page = written["reference/http.md"]
     callers = {
         "manage": "For an API key with the scope `manage`.",
         "read": "For an API key with the scope `read` or `manage`.",

@@ -1,0 +1,61 @@
+"""The statements of a command, taken down as the product sends them, and sent again by psycopg alone."""
+
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+
+from threepeat.testing.together import together
+
+Statement = tuple[str, Any]
+Script = list[Statement]
+
+lock = threading.Lock()
+
+
+@contextmanager
+def taken_down() -> Iterator[Script]:
+    """All that psycopg is told to execute while the block lasts, as text and parameters.
+
+    What begins and ends a transaction is not in it, nor is the pool's question whether a connection lives.
+    """
+    script: Script = []
+    real = psycopg.Cursor.execute
+
+    def execute(self: Any, query: Any, params: Any = None, **named: Any) -> Any:
+        if query not in {";", b";"}:
+            with lock:
+                script.append((query if isinstance(query, str) else str(query), params))
+        return real(self, query, params, **named)
+
+    psycopg.Cursor.execute = execute  # type: ignore[method-assign]
+    try:
+        yield script
+    finally:
+        psycopg.Cursor.execute = real  # type: ignore[method-assign]
+
+
+def sent_again(url: str, scripts: Sequence[Script], clients: int) -> list[float]:
+    """Send each script in a transaction of its own; returns the seconds that each took.
+
+    Args:
+        url: Of the app role, to a database that stands as it stood when they were taken down.
+        scripts: One for each command; each client takes every n-th.
+        clients: How many send at a time.
+    """
+
+    def send(number: int) -> list[float]:
+        seconds = []
+        with psycopg.connect(url) as connection:
+            for script in scripts[number::clients]:
+                began = time.perf_counter()
+                with connection.transaction():
+                    for query, params in script:
+                        connection.execute(query, params)
+                seconds.append(time.perf_counter() - began)
+        return seconds
+
+    return [one for several in together(clients, send) for one in several]
