@@ -136,7 +136,7 @@ def test_what_was_before_brings_nothing_later_either(make_shop):
 def test_growth_of_somebody_without_a_tier_lifts_whom_it_is_merged_into(make_shop):
     shop = make_shop()
     shop.save(holdout=50)
-    names = [f"m{number}" for number in range(12)]
+    names = [f"m{number}" for number in range(40)]
     shop.batch(*(shop.order(name, name, 600) for name in names))
     standing = shop.levels()
     held = min(set(names) - standing.keys())

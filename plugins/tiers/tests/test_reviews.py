@@ -173,7 +173,7 @@ def test_the_comparison_group_does_not_rise_at_a_review_either(make_shop):
     """Whoever is in it stands somewhere only by a floor; a review reads growth and must not act on it."""
     shop = make_shop()
     shop.save(holdout=50)
-    names = [f"m{number}" for number in range(12)]
+    names = [f"m{number}" for number in range(40)]
     shop.batch(*(shop.order(name, name, 1_000) for name in names))
     held = sorted(set(names) - shop.levels().keys())
     assert held

@@ -68,7 +68,7 @@ def test_gifts_and_what_could_not_be_handled_are_told(shop):
 
 def test_who_gets_nothing_is_told_why(make_shop):
     shop = make_shop("points", holdout=50)
-    names = [f"m{number}" for number in range(12)]
+    names = [f"m{number}" for number in range(40)]
     with shop.platform.database.tenant(shop.tenant.id) as scope:
         found = members.resolve(scope, shop.platform.keyring, names)
         gate = Gate(scope, switches.activations(scope)["points"])
