@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, event, text
 
-from threepeat.database import poolers
+from threepeat.database import direct, poolers
 from threepeat.database.config import Urls
 from threepeat.database.sealed import BrokenTurnError, SealedBind, SealedConnection, SealedCursor, plugin_call
 
@@ -24,6 +24,9 @@ SET_TENANT_AND_TIMEOUTS = text("""
            set_config('statement_timeout', :statement, true), set_config('lock_timeout', :lock, true),
            set_config('idle_in_transaction_session_timeout', :idle, true)
 """)
+
+WHERE = text("SELECT current_setting('threepeat.tenant', true) AS tenant")
+NOW = text("SELECT core.now() AS now")
 
 
 def inside(tenant_id: int, clock_offset: timedelta) -> dict[str, str]:
@@ -78,12 +81,11 @@ class Scope:
 
     def run(self, statement: TextClause, /, **binds: object) -> Sequence[Row[Any]]:
         """Run a statement; `:tenant` is bound already."""
-        result = self.connection.execute(statement, {"tenant": self.tenant_id, **binds})
-        return result.all() if result.returns_rows else ()
+        return direct.run(self.connection, statement, {"tenant": self.tenant_id, **binds})
 
     def count(self, statement: TextClause, /, **binds: object) -> int:
         """Run a write and say how many rows it touched."""
-        return self.connection.execute(statement, {"tenant": self.tenant_id, **binds}).rowcount
+        return direct.count(self.connection, statement, {"tenant": self.tenant_id, **binds})
 
     def one(self, statement: TextClause, /, **binds: object) -> Row[Any] | None:
         """The first row of the answer, if there is one."""
@@ -106,14 +108,13 @@ class Scope:
         Raises:
             BrokenTurnError: It did not.
         """
-        inside = self.connection.execute(text("SELECT current_setting('threepeat.tenant', true)")).scalar()
-        if inside != str(self.tenant_id):
+        if self.run(WHERE)[0].tenant != str(self.tenant_id):
             raise BrokenTurnError("plugin code left the transaction in another tenant")
 
     @cached_property
     def now(self) -> datetime:
         """The transaction's time in UTC, with the tenant's clock offset."""
-        moment: datetime = self.connection.execute(text("SELECT core.now()")).scalar_one()
+        moment: datetime = self.run(NOW)[0].now
         return moment
 
 
@@ -151,9 +152,9 @@ class Database:
         binds = inside(tenant_id, clock_offset)
         with self.app.begin() as connection:
             if timeouts is None:
-                connection.execute(SET_TENANT, binds)
+                direct.run(connection, SET_TENANT, binds)
             else:
-                connection.execute(SET_TENANT_AND_TIMEOUTS, binds | timeouts.binds())
+                direct.run(connection, SET_TENANT_AND_TIMEOUTS, binds | timeouts.binds())
             scope = Scope(connection, tenant_id)
             yield scope
             for last in scope.before_commit:

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, TextClause, text
 
+from threepeat.database import direct
 from threepeat.sdk.errors import PluginError
 
 TOKEN = re.compile(
@@ -131,5 +132,4 @@ class Statements:
             statement = self._statements[name]
         except KeyError:
             raise LookupError(f"there is no sql/{name}.sql") from None
-        result = self._connection.execute(statement, {**binds, "tenant": self._tenant_id})
-        return result.all() if result.returns_rows else ()
+        return direct.run(self._connection, statement, {**binds, "tenant": self._tenant_id})

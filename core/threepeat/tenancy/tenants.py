@@ -3,12 +3,14 @@
 import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from babel.numbers import get_currency_precision, list_currencies
 from sqlalchemy import Connection, Row, text
 from sqlalchemy.exc import IntegrityError
 
+from threepeat.database import direct
 from threepeat.sdk.context import Store
 from threepeat.tenancy.errors import Invalid, NotFound
 
@@ -125,10 +127,10 @@ def by_id(connection: Connection, tenant_id: int) -> Tenant:
     Raises:
         NotFound: There is none.
     """
-    row = connection.execute(BY_ID, {"id": tenant_id}).one_or_none()
-    if row is None:
+    found = direct.run(connection, BY_ID, {"id": tenant_id})
+    if not found:
         raise NotFound(f"there is no tenant {tenant_id}")
-    return _tenant(row)
+    return _tenant(found[0])
 
 
 def by_slug(connection: Connection, slug: str) -> Tenant:
@@ -154,7 +156,7 @@ def set_clock(ops: Connection, tenant_id: int, now: datetime) -> None:
     ops.execute(WAKE, {"tenant": tenant_id})
 
 
-def _tenant(row: Row[tuple[object, ...]]) -> Tenant:
+def _tenant(row: Row[Any]) -> Tenant:
     store = Store(
         id=row.id,
         slug=row.slug,
