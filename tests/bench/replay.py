@@ -3,12 +3,11 @@
 import threading
 import time
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
 import psycopg
-
-from threepeat.testing.together import together
 
 Statement = tuple[str, Any]
 Script = list[Statement]
@@ -38,24 +37,40 @@ def taken_down() -> Iterator[Script]:
         psycopg.Cursor.execute = real  # type: ignore[method-assign]
 
 
-def sent_again(url: str, scripts: Sequence[Script], clients: int) -> list[float]:
-    """Send each script in a transaction of its own; returns the seconds that each took.
+def sent_again(
+    url: str, scripts: Sequence[Script], clients: int, *, first: Sequence[Script] = ()
+) -> tuple[list[float], float]:
+    """Send each script in a transaction of its own; returns the seconds that each took, and all of them.
 
     Args:
         url: Of the app role, to a database that stands as it stood when they were taken down.
         scripts: One for each command; each client takes every n-th.
         clients: How many send at a time.
+        first: What is sent beforehand, unmeasured, so that each connection has prepared its statements.
     """
+    warm = threading.Barrier(clients + 1)
 
     def send(number: int) -> list[float]:
         seconds = []
         with psycopg.connect(url) as connection:
+            for script in first[number::clients]:
+                _send(connection, script)
+            warm.wait()
             for script in scripts[number::clients]:
                 began = time.perf_counter()
-                with connection.transaction():
-                    for query, params in script:
-                        connection.execute(query, params)
+                _send(connection, script)
                 seconds.append(time.perf_counter() - began)
         return seconds
 
-    return [one for several in together(clients, send) for one in several]
+    with ThreadPoolExecutor(clients) as pool:
+        several = [pool.submit(send, number) for number in range(clients)]
+        warm.wait()
+        began = time.perf_counter()
+        seconds = [one for each in several for one in each.result()]
+    return seconds, time.perf_counter() - began
+
+
+def _send(connection: psycopg.Connection[Any], script: Script) -> None:
+    with connection.transaction():
+        for query, params in script:
+            connection.execute(query, params)

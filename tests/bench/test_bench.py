@@ -10,7 +10,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 PROGRAMS = {
     "tests/bench/run.py": ["--events=2000"],
-    "tests/bench/commands.py": ["--at-1=10", "--at-16=40", "--at-64=40"],
+    "tests/bench/commands.py": ["--at-0=40", "--at-1=10", "--at-16=40", "--at-64=40"],
     "tests/bench/road.py": [
         *("--few=10", "--many=100", "--fired=20", "--rounds=1", "--samples=9", "--backlog=3000", "--only=timers"),
     ],

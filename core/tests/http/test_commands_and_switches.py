@@ -82,7 +82,7 @@ def test_what_a_command_promises_while_its_tactic_is_switched_off_is_owed(
 
 
 def test_without_the_lock_it_would_be_off_and_owe(platform, store, desk, signed_in, make_token, monkeypatch):
-    monkeypatch.setattr(switches, "SHARE", text("SELECT :tenant"))
+    monkeypatch.setattr(switches, "CLOSE_OFF", text("SELECT :tenant"))
     assert race(platform, store, desk, signed_in(make_token(store, "ann"))) == [SwitchState.OFF]
 
 

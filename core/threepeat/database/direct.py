@@ -42,6 +42,28 @@ def count(connection: Connection, statement: TextClause, binds: Mapping[str, obj
     return _execute(connection, statement, binds).rowcount
 
 
+def control(connection: Connection, command: str) -> None:
+    """Begin, end or undo a savepoint.
+
+    Not by a cursor: after each rollback, be it to a savepoint, the driver forgets all statements that it has
+    prepared, and every one would be planned anew.
+
+    Raises:
+        DBAPIError: As SQLAlchemy would.
+    """
+    if _is_heard(connection):
+        for part in command.split("; "):
+            connection.exec_driver_sql(part)
+        return
+    driver = _driver(connection)
+    try:
+        answer = driver.pgconn.exec_(command.encode())
+        if answer.status != ExecStatus.COMMAND_OK:
+            raise psycopg.errors.error_from_result(answer, driver.info.encoding)
+    except psycopg.Error as error:
+        _raise(connection, command, {}, None, error)
+
+
 def _is_heard(connection: Connection) -> bool:
     return bool(connection._has_events or connection.engine._has_events)  # noqa: SLF001 - SQLAlchemy asks the same
 
@@ -49,9 +71,7 @@ def _is_heard(connection: Connection) -> bool:
 def _execute(
     connection: Connection, statement: TextClause, binds: Mapping[str, object]
 ) -> psycopg.Cursor[Row[Any]]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engines make no other
-    cursor = driver.cursor(row_factory=_rows)
+    cursor = _driver(connection).cursor(row_factory=_rows)
     written = _written(statement)
     try:
         cursor.execute(written, binds)
@@ -60,11 +80,17 @@ def _execute(
     return cursor
 
 
+def _driver(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101 - our engines make no other
+    return driver
+
+
 def _raise(
     connection: Connection,
     written: str,
     binds: Mapping[str, object],
-    cursor: psycopg.Cursor[Row[Any]],
+    cursor: psycopg.Cursor[Row[Any]] | None,
     error: psycopg.Error,
 ) -> NoReturn:
     """Let SQLAlchemy wrap it, and give up a connection that is lost."""

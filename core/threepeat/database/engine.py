@@ -40,9 +40,10 @@ def inside(tenant_id: int, clock_offset: timedelta) -> dict[str, str]:
 # Both settings end with the savepoint in which they are made. Read-only cannot be taken back after a query.
 CONFINE = text("""
     SELECT set_config('transaction_read_only', 'on', true),
-           set_config('statement_timeout', CASE WHEN CAST(s.setting AS bigint) BETWEEN 1 AND :budget THEN s.setting
+           set_config('statement_timeout', CASE WHEN standing.ms BETWEEN 1 AND :budget
+                                                THEN current_setting('statement_timeout')
                                                 ELSE CAST(:budget AS text) END, true)
-    FROM pg_settings s WHERE s.name = 'statement_timeout'
+    FROM (SELECT extract(epoch FROM CAST(current_setting('statement_timeout') AS interval)) * 1000 AS ms) standing
 """)
 
 
@@ -150,11 +151,17 @@ class Database:
             timeouts: The server's own by default.
         """
         binds = inside(tenant_id, clock_offset)
-        with self.app.begin() as connection:
+        with self.outside(tenant_id) as scope:
             if timeouts is None:
-                direct.run(connection, SET_TENANT, binds)
+                scope.run(SET_TENANT, **binds)
             else:
-                direct.run(connection, SET_TENANT_AND_TIMEOUTS, binds | timeouts.binds())
+                scope.run(SET_TENANT_AND_TIMEOUTS, **binds, **timeouts.binds())
+            yield scope
+
+    @contextmanager
+    def outside(self, tenant_id: int) -> Iterator[Scope]:
+        """The same before it is inside: it sees nothing of any tenant until somebody has entered one."""
+        with self.app.begin() as connection:
             scope = Scope(connection, tenant_id)
             yield scope
             for last in scope.before_commit:

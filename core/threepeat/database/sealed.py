@@ -16,6 +16,7 @@ from psycopg.pq import TransactionStatus
 from psycopg.sql import Composable
 from sqlalchemy import Connection
 
+from threepeat.database import direct
 from threepeat.database.lost import is_lost
 from threepeat.sdk.errors import PluginError
 
@@ -26,6 +27,9 @@ CONTROL = re.compile(
     |rollback(?!(?:\s+work|\s+transaction)?\s+to\b))\b""",
     re.IGNORECASE | re.VERBOSE | re.DOTALL,
 )
+SAVE = "SAVEPOINT plugin_call"
+RELEASE = "RELEASE SAVEPOINT plugin_call"
+UNDO = f"ROLLBACK TO SAVEPOINT plugin_call; {RELEASE}"
 
 
 class SealError(PluginError):
@@ -119,11 +123,11 @@ def plugin_call(connection: Connection) -> Iterator[None]:
     Raises:
         BrokenTurnError: The savepoint is not there any more.
     """
-    connection.exec_driver_sql("SAVEPOINT plugin_call")
+    direct.control(connection, SAVE)
     try:
         with sealed(connection):
             yield
-        connection.exec_driver_sql("RELEASE SAVEPOINT plugin_call")
+        direct.control(connection, RELEASE)
     except BaseException as error:
         _undo(connection, error)
         raise
@@ -135,8 +139,7 @@ def _undo(connection: Connection, error: BaseException) -> None:
         return  # the error says so, and there is nothing to undo any more
     if driver.info.transaction_status in {TransactionStatus.INTRANS, TransactionStatus.INERROR}:
         try:
-            connection.exec_driver_sql("ROLLBACK TO SAVEPOINT plugin_call")
-            connection.exec_driver_sql("RELEASE SAVEPOINT plugin_call")
+            direct.control(connection, UNDO)
         except Exception as inner:
             if is_lost(inner):
                 raise  # the server went away meanwhile: nobody ended anything

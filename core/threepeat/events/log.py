@@ -77,17 +77,20 @@ KNOWN = text("""
     FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[])) AS given (source, id)
     JOIN core.event e ON e.tenant_id = :tenant AND e.source = given.source AND e.id = given.id
 """)
+# What waits is noted in the same statement, so that a worker comes to look at it.
 SEND = text("""
-    INSERT INTO core.outbox (tenant_id, source, event_id, type, member_id, occurred_at, depth, data)
-    SELECT :tenant, sent.source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth,
-           CAST(sent.data AS jsonb)
-    FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]),
-                CAST(:members AS bigint[]), CAST(:times AS timestamptz[]), CAST(:depths AS int[]),
-                CAST(:datas AS text[]))
-         WITH ORDINALITY AS sent (source, id, type, member, occurred_at, depth, data, n)
-    ORDER BY sent.n
+    WITH sent AS (
+        INSERT INTO core.outbox (tenant_id, source, event_id, type, member_id, occurred_at, depth, data)
+        SELECT :tenant, sent.source, sent.id, sent.type, sent.member, sent.occurred_at, sent.depth,
+               CAST(sent.data AS jsonb)
+        FROM unnest(CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:types AS text[]),
+                    CAST(:members AS bigint[]), CAST(:times AS timestamptz[]), CAST(:depths AS int[]),
+                    CAST(:datas AS text[]))
+             WITH ORDINALITY AS sent (source, id, type, member, occurred_at, depth, data, n)
+        ORDER BY sent.n
+    )
+    INSERT INTO core.backlog (tenant_id) VALUES (:tenant)
 """)
-WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,7 +211,6 @@ def send(scope: Scope, emitted: Sequence[Emitted]) -> None:
         columns = _columns(emitted)
         del columns["causes"]  # commands answer no event
         scope.run(SEND, **columns)
-        scope.run(WAKE)
 
 
 def _columns(emitted: Sequence[Emitted]) -> dict[str, list[object]]:

@@ -4,6 +4,8 @@ from collections.abc import Collection
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from sqlalchemy import Row
+
 from threepeat.database.engine import Scope
 from threepeat.events.context import Cause, PluginContext
 from threepeat.plugins import Installed
@@ -17,26 +19,43 @@ if TYPE_CHECKING:
 
 
 class Gate:
-    """Who of a tenant's members takes part in one tactic; each member is looked up once."""
+    """Who of a tenant's members takes part in one tactic.
 
-    def __init__(self, scope: Scope, activation: Activation) -> None:
+    Args:
+        scope: The open transaction.
+        activation: How the tactic stands.
+        people: Who was looked up already, for all tactics together; None stands for nobody.
+    """
+
+    def __init__(
+        self, scope: Scope, activation: Activation, people: dict[int, Row[Any] | None] | None = None
+    ) -> None:
         self._scope = scope
         self._activation = activation
+        self._people = {} if people is None else people
         self._open: dict[int, bool] = {}
 
     def load(self, wanted: Collection[int]) -> None:
         """Look up many members at once."""
-        missing = {member for member in wanted if member not in self._open}
+        missing = {member for member in wanted if member not in self._people}
         if missing:
-            key, percent = self._activation.holdout_key, self._activation.holdout_percent
-            for row in members.gate(self._scope, missing):
-                held = percent > 0 and not row.exempt and held_out(key, percent, row.holdout_unit)
-                self._open[row.id] = not held and not row.suspended
+            self._people.update(dict.fromkeys(missing))
+            self._people.update({row.id: row for row in members.gate(self._scope, missing)})
 
     def __call__(self, member: int) -> bool:
         """Whether the tactic may hand this member something."""
-        self.load((member,))
-        return self._open.get(member, False)
+        if member not in self._open:
+            self.load((member,))
+            self._open[member] = self._lets(self._people[member])
+        return self._open[member]
+
+    def _lets(self, row: Row[Any] | None) -> bool:
+        if row is None or row.suspended:
+            return False
+        percent = self._activation.holdout_percent
+        return row.exempt or not (
+            percent > 0 and held_out(self._activation.holdout_key, percent, row.holdout_unit)
+        )
 
 
 class OpenTenant:
@@ -53,6 +72,7 @@ class OpenTenant:
         self.scope = scope
         self.tenant = tenant
         self._gates: dict[str, Gate] = {}
+        self._people: dict[int, Row[Any] | None] = {}
         self._settings: dict[str, Any] = {}
 
     @cached_property
@@ -68,7 +88,7 @@ class OpenTenant:
     def gate(self, plugin: str) -> Gate:
         """Who takes part in a plugin."""
         if plugin not in self._gates:
-            self._gates[plugin] = Gate(self.scope, self.activations[plugin])
+            self._gates[plugin] = Gate(self.scope, self.activations[plugin], self._people)
         return self._gates[plugin]
 
     def settings(self, plugin: Installed) -> Any:

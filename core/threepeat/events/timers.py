@@ -21,17 +21,21 @@ MAX_PAYLOAD = 64 * 1024
 
 Key = tuple[str, Kind, str, str]
 
+# That something waits is noted in the same statement, so that a worker comes to look at it.
 PUT = text("""
-    INSERT INTO core.timer (tenant_id, plugin, kind, name, key, due_at, member_id, payload, depth)
-    SELECT :tenant, plugin, kind, name, key, due_at, member_id, CAST(payload AS jsonb), depth
-    FROM unnest(CAST(:plugins AS text[]), CAST(:kinds AS text[]), CAST(:names AS text[]), CAST(:keys AS text[]),
-                CAST(:dues AS timestamptz[]), CAST(:members AS bigint[]), CAST(:payloads AS text[]),
-                CAST(:depths AS int[]))
-         AS given (plugin, kind, name, key, due_at, member_id, payload, depth)
-    ORDER BY plugin, kind, name, key
-    ON CONFLICT (tenant_id, plugin, kind, name, key) DO UPDATE
-    SET due_at = excluded.due_at, member_id = excluded.member_id, payload = excluded.payload,
-        depth = excluded.depth, attempts = 0, error = NULL, failed_at = NULL, created_at = excluded.created_at
+    WITH put AS (
+        INSERT INTO core.timer (tenant_id, plugin, kind, name, key, due_at, member_id, payload, depth)
+        SELECT :tenant, plugin, kind, name, key, due_at, member_id, CAST(payload AS jsonb), depth
+        FROM unnest(CAST(:plugins AS text[]), CAST(:kinds AS text[]), CAST(:names AS text[]),
+                    CAST(:keys AS text[]), CAST(:dues AS timestamptz[]), CAST(:members AS bigint[]),
+                    CAST(:payloads AS text[]), CAST(:depths AS int[]))
+             AS given (plugin, kind, name, key, due_at, member_id, payload, depth)
+        ORDER BY plugin, kind, name, key
+        ON CONFLICT (tenant_id, plugin, kind, name, key) DO UPDATE
+        SET due_at = excluded.due_at, member_id = excluded.member_id, payload = excluded.payload,
+            depth = excluded.depth, attempts = 0, error = NULL, failed_at = NULL, created_at = excluded.created_at
+    )
+    INSERT INTO core.backlog (tenant_id) VALUES (:tenant)
 """)
 # Rows are locked in the order of their keys before they go.
 REMOVE = text("""
@@ -44,7 +48,6 @@ REMOVE = text("""
     DELETE FROM core.timer t USING locked l
     WHERE t.tenant_id = :tenant AND (t.plugin, t.kind, t.name, t.key) = (l.plugin, l.kind, l.name, l.key)
 """)
-WAKE = text("INSERT INTO core.backlog (tenant_id) VALUES (:tenant)")
 
 
 @dataclass(slots=True)
@@ -101,7 +104,6 @@ def write(scope: Scope, changes: Changes) -> None:
             payloads=[row[2] for _, row in put],
             depths=[row[3] for _, row in put],
         )
-        scope.run(WAKE)
     changes.wanted.clear()
 
 

@@ -13,12 +13,14 @@ from fastapi.security import HTTPBearer
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
-from threepeat.database.engine import SET_TENANT, Scope, Timeouts, inside
+from threepeat.database.engine import Scope, Timeouts
 from threepeat.database.faults import fault_point
+from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.http import faults
 from threepeat.http.problems import problem
-from threepeat.tenancy import keys, members, switches, tenants
+from threepeat.tenancy import keys, members
+from threepeat.tenancy.entering import enter
 from threepeat.tenancy.errors import NotAllowed, NotFound
 from threepeat.tenancy.keys import Denied, KeyScope
 from threepeat.tenancy.tenants import Tenant
@@ -70,12 +72,17 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """An authenticated request inside its tenant's open transaction."""
+    """An authenticated request inside its tenant's open transaction.
+
+    Attributes:
+        opened: What every context that the request needs shares.
+    """
 
     platform: Platform
     scope: Scope
     tenant: Tenant
     caller: Caller
+    opened: OpenTenant
 
 
 def credential(request: Request) -> str:
@@ -122,19 +129,15 @@ def open_call(
     token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
     parsed = keys.parse_key(value) if token is None else None
     tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
-    with platform.database.tenant(tenant_id, timeouts=timeouts) as scope:
+    with platform.database.outside(tenant_id) as scope:
         try:
-            tenant = tenants.by_id(scope.connection, tenant_id)
+            tenant = enter(scope, timeouts=timeouts, command=command, still=command and token is not None)
         except NotFound:
             raise Denied from None
-        if tenant.clock_offset:
-            scope.connection.execute(SET_TENANT, inside(tenant_id, tenant.clock_offset))
         if parsed is not None:
             caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
         else:
             assert token is not None  # noqa: S101 - one of the two was read
-            if command:
-                switches.stand_still(scope)
             member_id = members.current(scope, token.member_id, hold=command)
             if member_id is None:
                 raise Denied
@@ -142,7 +145,7 @@ def open_call(
         # Only a proved caller may learn that the store is there and suspended.
         if tenant.suspended_at is not None:
             raise NotAllowed("this store is suspended; ask the operator")
-        yield Call(platform, scope, tenant, caller)
+        yield Call(platform, scope, tenant, caller, platform.inside(scope, tenant))
 
 
 class Door:

@@ -296,7 +296,7 @@ def file(declared: CollectionOf[Any], content: bytes, name: str) -> Response:
 
 
 def _opened(call: Call) -> OpenTenant:
-    return call.platform.inside(call.scope, call.tenant)
+    return call.opened
 
 
 def _once(

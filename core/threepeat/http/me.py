@@ -117,7 +117,7 @@ def _endpoint(plugin: Installed, route: Route) -> Callable[..., Response]:
 
 
 def _handle(call: Call, plugin: Installed, route: Route, key: str | None, values: dict[str, Any]) -> Any:
-    opened = call.platform.inside(call.scope, call.tenant)
+    opened = call.opened
     state = opened.state(plugin.id)
     if state is SwitchState.OFF:
         raise NotFound("this store does not have that")

@@ -115,13 +115,13 @@ class MetricsView(BaseModel):
 @router.get("", response_model=MetricsView, summary="What the tactics and services report")
 def get_metrics(request: Request, door: AppDoor, days: Days = 30) -> MetricsView:
     """Everything that plugins report which are on in this store, or closing."""
-    return door.read(request, lambda call: view(call.platform.inside(call.scope, call.tenant), days))
+    return door.read(request, lambda call: view(call.opened, days))
 
 
 @router.get("/{plugin}", response_model=MetricsView, summary="What one plugin reports")
 def get_plugin_metrics(request: Request, door: AppDoor, plugin: str, days: Days = 30) -> MetricsView:
     """What one plugin reports; not found if it is off, or reports nothing."""
-    return door.read(request, lambda call: view(call.platform.inside(call.scope, call.tenant), days, plugin))
+    return door.read(request, lambda call: view(call.opened, days, plugin))
 
 
 def view(opened: OpenTenant, days: int, only: str | None = None) -> MetricsView:

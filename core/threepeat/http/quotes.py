@@ -291,13 +291,12 @@ def _hold(call: Call, request: Request, quote_id: str) -> None:
 
 def _with_checkout(call: Call, request: Request, work: Callable[[Checkout], T], *, new: bool = False) -> T:
     provider = call.platform.registry.provider(Checkout)
-    opened = call.platform.inside(call.scope, call.tenant)
-    state = opened.state(provider[0].id) if provider is not None else SwitchState.OFF
+    state = call.opened.state(provider[0].id) if provider is not None else SwitchState.OFF
     if provider is None or state is SwitchState.OFF or (new and state is not SwitchState.ENABLED):
         raise NotFound("this store has no checkout")
     plugin, provided = provider
     note(request, plugin=plugin.id)
-    context = opened.context(plugin, cause=Cause(f"checkout:{secrets.token_hex(16)}"))
+    context = call.opened.context(plugin, cause=Cause(f"checkout:{secrets.token_hex(16)}"))
     try:
         with sealed(call.scope.connection):
             answer = work(cast("Checkout", provided.factory(context)))

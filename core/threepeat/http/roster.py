@@ -186,7 +186,7 @@ def get_timeline(
 
     def work(call: Call) -> TimelineView:
         member_id = members.find(call.scope, external_id)
-        page = timeline.read(call.platform.inside(call.scope, call.tenant), member_id, before=before, limit=limit)
+        page = timeline.read(call.opened, member_id, before=before, limit=limit)
         return TimelineView(entries=[_entry(one) for one in page.entries], next=page.next)
 
     return door.read(request, work)

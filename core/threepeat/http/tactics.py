@@ -121,7 +121,7 @@ def get_consequences(request: Request, door: AppDoor, tactic: str) -> Consequenc
     """What would stop, what would go on, what is owed and what would dangle; nothing is changed."""
 
     def work(call: Call) -> ConsequencesView:
-        found = consequences.foresee(call.platform.inside(call.scope, call.tenant), tactic)
+        found = consequences.foresee(call.opened, tactic)
         return ConsequencesView.model_validate(asdict(found))
 
     return door.read(request, work)

@@ -70,7 +70,8 @@ LOCK = text("""
     WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) ORDER BY plugin FOR UPDATE
 """)
 # A command takes no cursor, for it would wait for whole turns; so it shares a lock that a switch has alone.
-SHARE = text("SELECT pg_advisory_xact_lock_shared(hashtextextended('threepeat.switch', :tenant))")
+STILL = "pg_advisory_xact_lock_shared(hashtextextended('threepeat.switch', :tenant))"
+SHARE = text(f"SELECT {STILL}")
 CLOSE_OFF = text("SELECT pg_advisory_xact_lock(hashtextextended('threepeat.switch', :tenant))")
 ALLOWANCE = text("""
     SELECT p.tactic_cap, p.plugins, coalesce(

@@ -111,7 +111,7 @@ def create(
     }
     try:
         with ops.begin_nested():
-            tenant = _tenant(ops.execute(INSERT, values).one())
+            tenant = made(ops.execute(INSERT, values).one())
     except IntegrityError as error:
         field = "plan" if "plan" in str(error.orig) else "slug"
         reason = f"there is no plan {plan!r}" if field == "plan" else f"{slug!r} is taken"
@@ -130,7 +130,7 @@ def by_id(connection: Connection, tenant_id: int) -> Tenant:
     found = direct.run(connection, BY_ID, {"id": tenant_id})
     if not found:
         raise NotFound(f"there is no tenant {tenant_id}")
-    return _tenant(found[0])
+    return made(found[0])
 
 
 def by_slug(connection: Connection, slug: str) -> Tenant:
@@ -142,12 +142,12 @@ def by_slug(connection: Connection, slug: str) -> Tenant:
     row = connection.execute(BY_SLUG, {"slug": slug}).one_or_none()
     if row is None:
         raise NotFound(f"there is no tenant {slug!r}; `threepeat tenant list` shows them")
-    return _tenant(row)
+    return made(row)
 
 
 def everyone(connection: Connection) -> list[Tenant]:
     """All tenants by slug."""
-    return [_tenant(row) for row in connection.execute(ALL)]
+    return [made(row) for row in connection.execute(ALL)]
 
 
 def set_clock(ops: Connection, tenant_id: int, now: datetime) -> None:
@@ -156,7 +156,8 @@ def set_clock(ops: Connection, tenant_id: int, now: datetime) -> None:
     ops.execute(WAKE, {"tenant": tenant_id})
 
 
-def _tenant(row: Row[Any]) -> Tenant:
+def made(row: Row[Any]) -> Tenant:
+    """A tenant from a row that has `COLUMNS`."""
     store = Store(
         id=row.id,
         slug=row.slug,
