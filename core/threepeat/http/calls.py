@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Annotated, Any, TypeVar, cast
 
@@ -82,7 +82,11 @@ class Call:
     scope: Scope
     tenant: Tenant
     caller: Caller
-    opened: OpenTenant
+    opened: OpenTenant = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Open the tenant once for all that follows."""
+        object.__setattr__(self, "opened", self.platform.inside(self.scope, self.tenant))
 
 
 def credential(request: Request) -> str:
@@ -145,7 +149,7 @@ def open_call(
         # Only a proved caller may learn that the store is there and suspended.
         if tenant.suspended_at is not None:
             raise NotAllowed("this store is suspended; ask the operator")
-        yield Call(platform, scope, tenant, caller, platform.inside(scope, tenant))
+        yield Call(platform, scope, tenant, caller)
 
 
 class Door:

@@ -364,7 +364,7 @@ def released_to_nobody(machine):
 
 OPEN = "AND (expires_at IS NULL OR expires_at > core.now())"
 PLANTED = {
-    latest_first: [("spend", "ORDER BY expires_at NULLS LAST", "ORDER BY expires_at DESC")],
+    latest_first: [("spend", "ORDER BY l.expires_at NULLS LAST", "ORDER BY l.expires_at DESC")],
     expired_too: [("spend", OPEN, ""), ("mature", "coalesce(expires_at <= core.now(), false)", "false")],
     waiting_too: [("spend", "AND NOT waiting", "")],
     never_unlocked: [("mature", "waiting = l.waiting AND NOT d.unlocks", "waiting = l.waiting")],

@@ -10,11 +10,17 @@ WITH fresh AS (
 ), payments AS (
     SELECT id, member_id, points, sum(points) OVER (PARTITION BY member_id ORDER BY id) AS ends FROM fresh
 ), lots AS (
-    SELECT id, member_id, remaining,
-           sum(remaining) OVER (PARTITION BY member_id ORDER BY expires_at NULLS LAST, earned_at, id) AS ends
-    FROM points.lot
-    WHERE tenant_id = :tenant AND member_id IN (SELECT member_id FROM fresh)
-      AND remaining > 0 AND (expires_at IS NULL OR expires_at > core.now()) AND NOT waiting
+    -- Member by member (OFFSET 0 keeps it so): a plan from before there were many would read the whole store's.
+    SELECT l.id, payers.member_id, l.remaining,
+           sum(l.remaining) OVER (
+               PARTITION BY payers.member_id ORDER BY l.expires_at NULLS LAST, l.earned_at, l.id
+           ) AS ends
+    FROM (SELECT DISTINCT member_id FROM fresh) AS payers CROSS JOIN LATERAL (
+        SELECT id, remaining, expires_at, earned_at FROM points.lot
+        WHERE tenant_id = :tenant AND member_id = payers.member_id
+          AND remaining > 0 AND (expires_at IS NULL OR expires_at > core.now()) AND NOT waiting
+        OFFSET 0
+    ) AS l
 ), parts AS (
     SELECT p.id AS entry_id, l.id AS lot_id, l.member_id,
            (least(l.ends, p.ends) - greatest(l.ends - l.remaining, p.ends - p.points))::bigint AS points
