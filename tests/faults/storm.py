@@ -1,9 +1,11 @@
 """`make storm`: real clients send and retry while processes are killed; then every promise is counted.
 
 An embedded PostgreSQL, `threepeat serve` and `threepeat worker` run as they do for an operator, on loopback, in
-a folder of their own. Clients post events and pay, and repeat what was not answered under the same id and key.
-Meanwhile processes get SIGKILL: at random, and at every named place. In the end all that was acknowledged must be
-there, once, and every effect of it, once. The seed is printed; the same seed gives the same plan of kills.
+a folder of their own. Clients post events and pay, and repeat what was not answered under the same id and key;
+another store sends large batches beside them. Meanwhile processes get SIGKILL, at random and at every named
+place; workers are frozen past their lease and wake, backends of PostgreSQL are terminated, a stranger holds a lock
+in an open transaction, and connections stall in the middle of a request. In the end all that was acknowledged must
+be there, once, and every effect of it, once. The seed is printed; the same seed gives the same plan.
 """
 
 import argparse
@@ -19,19 +21,20 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx2
 import psutil
+import psycopg
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
 from sqlalchemy import text
 
-from threepeat.database.config import DatabaseConfig
+from threepeat.database.config import DatabaseConfig, Urls
 from threepeat.database.embedded import EmbeddedServer
 from threepeat.database.faults import POINTS
 from threepeat.events.platform import Platform
@@ -50,8 +53,21 @@ BATCH = "application/cloudevents-batch+json"
 READY_SECONDS = 10.0
 PATIENCE_SECONDS = 120.0
 KILLED = ("api", "worker", "worker child", "worker child", "postgres", "postgres")
+DISTURBED = ("frozen worker", "backends", "open transaction", "stalled connections")
+LEASE_SECONDS = 5
+FROZEN_SECONDS = LEASE_SECONDS + 3.0
+LOCKED_SECONDS = 3.0
+STALLED = 40
+STALLED_SECONDS = 10.0
+LARGE = 400
+"""Events in a batch of the noisy neighbour."""
 API_POINTS = tuple(point for point in POINTS if point.partition(".")[0] in {"ingest", "command"})
 WORKER_POINTS = tuple(point for point in POINTS if point.partition(".")[0] in {"turn", "outbox", "call"})
+
+TERMINATE = """
+    SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+    WHERE usename = %s AND random() < 0.5
+"""
 
 console = Console()
 
@@ -63,7 +79,7 @@ class Outcome:
     Attributes:
         lost: Acknowledged events that are not in the log.
         doubled: Effects that happened more or less often than once, by what was counted.
-        kills: How often each kind of process was killed.
+        kills: How often each kind of process was killed, or otherwise disturbed.
         places: Named places at which a process ended itself.
         slowest_ready: Seconds from the kill of the API or of PostgreSQL until it was ready again, at most.
         surfaced: Answers that no client should see: 5xx other than 503, and deadlocks in the server's log.
@@ -92,7 +108,7 @@ class Outcome:
     def record(self, figures: Figures, seconds: float) -> None:
         """Keep the counts, and how long it took to be ready again."""
         killed = ", ".join(f"{name} {count} times" for name, count in sorted(self.kills.items()))
-        said = f"seed {self.seed}, {seconds:g} s and {len(self.places)} named places; killed: {killed}; "
+        said = f"seed {self.seed}, {seconds:g} s and {len(self.places)} named places; struck: {killed}; "
         counts = {
             "storm-lost": (self.lost, f"of {self.acknowledged:,} acknowledged events"),
             "storm-doubled": (sum(self.doubled.values()), "effects doubled or missing"),
@@ -117,7 +133,7 @@ class Outcome:
             ("acknowledged events", self.acknowledged),
             ("payments", self.paid),
             ("requests sent again", self.retried),
-            ("processes killed", dict(self.kills)),
+            ("struck", dict(self.kills)),
             ("named places passed", f"{len(self.places)} of {len(API_POINTS) + len(WORKER_POINTS)}"),
             ("acknowledged and lost", self.lost),
             ("effects doubled or missing", self.doubled),
@@ -142,7 +158,13 @@ class Ledger:
 
 
 class Place:
-    """The processes of one storm and how they are killed."""
+    """The processes of one storm and how they are killed.
+
+    Attributes:
+        urls: Of the database, once it is open.
+    """
+
+    urls: Urls
 
     def __init__(self, folder: Path, plant: str) -> None:
         with socket.create_server(("127.0.0.1", 0)) as probe:
@@ -159,11 +181,12 @@ class Place:
             "STORM_PLANT": plant,
             "STORM_BELLS": str(self.bells),
             "THREEPEAT_LOG_LEVEL": "warning",
-            "THREEPEAT_WORKER_LEASE_SECONDS": "5",
+            "THREEPEAT_WORKER_LEASE_SECONDS": str(LEASE_SECONDS),
         }
         self.server = EmbeddedServer(DatabaseConfig().data)
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._began_at = 0
+        self._afterwards = ExitStack()
 
     def start(self, name: str, fault: str = "") -> None:
         """Start the API or the worker, if asked with a place at which it ends itself."""
@@ -181,6 +204,7 @@ class Place:
 
     def stop(self) -> None:
         """End both in order."""
+        self._afterwards.close()
         for process in self._processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -192,28 +216,80 @@ class Place:
                 process.wait()
         self.log.flush()
 
-    def kill(self, name: str) -> None:
-        """SIGKILL the API, the whole worker, one of its children, or PostgreSQL, and see it come back."""
+    def strike(self, name: str) -> None:
+        """SIGKILL the API, the worker, one of its children or PostgreSQL, and see it come back; or disturb."""
         began = time.monotonic()
         self.kills[name] += 1
-        if name == "postgres":
+        if name in DISTURBED:
+            {
+                "frozen worker": self._freeze,
+                "backends": self._terminate,
+                "open transaction": self._lock,
+                "stalled connections": self._stall,
+            }[name]()
+        elif name == "postgres":
             pid = self.server.status().pid
             if pid is not None:
                 os.kill(pid, signal.SIGKILL)
             self.wait_ready(began)
         elif name == "worker child":
             with suppress(psutil.Error, IndexError):
-                found = psutil.Process(self._processes["worker"].pid).children(recursive=True)
-                workers = [
-                    one for one in found if not one.children() and "resource_tracker" not in str(one.cmdline())
-                ]
-                random.choice(workers).kill()
+                self._child().kill()
         else:
             self._processes[name].kill()
             self._processes[name].wait()
             self.start(name)
             if name == "api":
                 self.wait_ready(began)
+
+    def _child(self) -> psutil.Process:
+        found = psutil.Process(self._processes["worker"].pid).children(recursive=True)
+        return random.choice(
+            [one for one in found if not one.children() and "resource_tracker" not in str(one.cmdline())]
+        )
+
+    def _freeze(self) -> None:
+        """Stop a worker for longer than its lease; it wakes while others do its work."""
+        with suppress(psutil.Error, IndexError):
+            frozen = self._child()
+            frozen.suspend()
+            self._later(FROZEN_SECONDS, frozen.resume)
+
+    def _terminate(self) -> None:
+        """End half of what the app role has open, as an administrator does."""
+        with suppress(psycopg.Error), psycopg.connect(self.server.admin_url, autocommit=True) as admin:
+            admin.execute(TERMINATE, (self.urls.app.username,))
+
+    def _lock(self) -> None:
+        """Hold every store's log in a transaction that does nothing."""
+        with (
+            suppress(psycopg.Error),
+            psycopg.connect(self.server.admin_url, dbname=self.urls.app.database) as stranger,
+        ):
+            stranger.execute("SET LOCAL lock_timeout = '2s'")
+            stranger.execute("SELECT FROM core.stream ORDER BY tenant_id FOR UPDATE")
+            time.sleep(LOCKED_SECONDS)
+
+    def _stall(self) -> None:
+        """Open connections that say how much they will send, and do not."""
+        for _ in range(STALLED):
+            with suppress(OSError):
+                sender = socket.create_connection(("127.0.0.1", self.port), timeout=2)
+                sender.sendall(b"POST /v1/events HTTP/1.1\r\nHost: storm\r\nContent-Length: 1000\r\n")
+                self._later(STALLED_SECONDS, sender.close)
+
+    def _later(self, seconds: float, work: Callable[[], None]) -> None:
+        """Do something later, at the latest when all ends."""
+
+        def act() -> None:
+            with suppress(psutil.Error):
+                work()
+
+        timer = threading.Timer(seconds, act)
+        timer.daemon = True
+        timer.start()
+        self._afterwards.callback(act)
+        self._afterwards.callback(timer.cancel)
 
     def at(self, point: str, seconds: float) -> None:
         """Restart the process that passes a place, so that it ends there, and bring it back."""
@@ -294,7 +370,15 @@ class Client(threading.Thread):
 
 
 class Shop(Client):
-    """A shop's server: posts orders, sometimes twice."""
+    """A shop's server: posts orders, sometimes twice.
+
+    Attributes:
+        sizes: How many at a time, at least and at most.
+        pause: Seconds after each batch.
+    """
+
+    sizes = (1, 20)
+    pause = 0.0
 
     def __init__(self, key: str, *given: object) -> None:
         super().__init__(*given)
@@ -304,7 +388,7 @@ class Shop(Client):
         count = 0
         while not self._over.is_set():
             events = []
-            for _ in range(self._random.randint(1, 20)):
+            for _ in range(self._random.randint(*self.sizes)):
                 count += 1
                 order = f"{self._number}-{count}"
                 total = self._random.randint(1, 50) * 100
@@ -329,6 +413,14 @@ class Shop(Client):
                 for event in events:
                     if verdicts[event["id"]] in {"accepted", "duplicate"}:
                         self._ledger.events[event["id"]] = (event["subject"], event["data"]["total"])
+            time.sleep(self.pause)
+
+
+class Neighbour(Shop):
+    """Another store, which sends large batches."""
+
+    sizes = (LARGE, LARGE)
+    pause = 0.5
 
 
 class Phone(Client):
@@ -367,20 +459,20 @@ def storm(
     seed: int,
     points: Sequence[str],
     plant: str = "",
-    kinds: Sequence[str] = KILLED,
+    kinds: Sequence[str] = KILLED + DISTURBED,
     every: tuple[float, float] = (0.5, 3.0),
     least: int = 0,
 ) -> Outcome:
     """Run a storm.
 
     Args:
-        seconds: How long processes are killed at random.
+        seconds: How long it strikes at random.
         seed: Of the plan of kills and of what the clients send.
         points: Named places at which a process ends once.
         plant: A mistake to plant, which the storm must find.
-        kinds: What is killed, as often as it stands here, in an order that the seed decides.
-        every: Seconds between random kills, at least and at most.
-        least: So many are killed at random, however long it takes.
+        kinds: What is struck, as often as it stands here, in an order that the seed decides.
+        every: Seconds from one stroke to the next, at least and at most.
+        least: So many strokes at random, however long it takes.
     """
     outcome = Outcome(seed)
     folder = Path(tempfile.mkdtemp(prefix="threepeat-storm-"))
@@ -393,6 +485,7 @@ def storm(
         stack.enter_context(place.server.supervised())
         platform = Platform.open()
         stack.callback(platform.database.dispose)
+        place.urls = platform.database.urls
         tenant = open_store(platform, "storm", enable=["points", "till"], holdout=0, by="storm")
         stack.callback(place.stop)
         place.start("api")
@@ -400,7 +493,10 @@ def storm(
         place.wait_ready(time.monotonic())
         place.slowest_ready = 0.0
         ledger, stop = Ledger(), threading.Event()
+        neighbour = open_store(platform, "neighbour", enable=["points", "till"], holdout=0, by="storm")
+        noise = Ledger()
         clients = _clients(platform, tenant, place.url, seed, ledger, stop)
+        clients.append(Neighbour(_key(platform, neighbour), 99, seed, place.url, noise, stop))
         for client in clients:
             client.start()
         for point in track(points, "named places", console=console, disable=not points):
@@ -411,7 +507,7 @@ def storm(
         while time.monotonic() < until or sum(place.kills.values()) < least:
             time.sleep(plan.uniform(*every))
             deck = deck or plan.sample(kinds, len(kinds))
-            place.kill(deck.pop())
+            place.strike(deck.pop())
         place.wait_ready(time.monotonic())
         stop.set()
         for client in clients:
@@ -419,11 +515,13 @@ def storm(
             if client.is_alive():
                 outcome.surfaced["a client that has no answer"] += 1
             client.close()
-        _wait_served(platform, tenant)
+        for one in (tenant, neighbour):
+            _wait_served(platform, one)
         place.stop()
         outcome.kills, outcome.places = place.kills, place.places
         outcome.slowest_ready = place.slowest_ready
         _count(platform, tenant, ledger, place, outcome)
+        _count_noise(platform, neighbour, noise, outcome)
     return outcome
 
 
@@ -445,8 +543,7 @@ def _environment(folder: Path) -> Iterator[None]:
 def _clients(
     platform: Platform, tenant: Tenant, url: str, seed: int, ledger: Ledger, stop: threading.Event
 ) -> list[Client]:
-    with platform.database.tenant(tenant.id) as scope:
-        key = keys.create_key(scope, platform.keyring, "storm", ["ingest", "manage"], by="storm")
+    key = _key(platform, tenant)
     bearer = {"Authorization": f"Bearer {key}"}
     tokens = {}
     for number in range(3):
@@ -463,6 +560,11 @@ def _clients(
         for copy in range(3)
     ]
     return shops + phones
+
+
+def _key(platform: Platform, tenant: Tenant) -> str:
+    with platform.database.tenant(tenant.id) as scope:
+        return keys.create_key(scope, platform.keyring, "storm", ["ingest", "manage"], by="storm")
 
 
 def _wait_served(platform: Platform, tenant: Tenant) -> None:
@@ -539,6 +641,20 @@ def _count(platform: Platform, tenant: Tenant, ledger: Ledger, place: Place, out
     if found := Path(place.log.name).read_bytes().count(b"40P01"):
         outcome.surfaced["deadlocks"] += found
     outcome.findings = [f"{one.owner}.{one.name}: {one.promise}" for one in verify(platform, tenant) if one.rows]
+
+
+def _count_noise(platform: Platform, tenant: Tenant, ledger: Ledger, outcome: Outcome) -> None:
+    """The neighbour's events must be there, too, and served once."""
+    with platform.database.tenant(tenant.id) as scope:
+        stored = {row.id for row in scope.run(text("SELECT id FROM core.event WHERE tenant_id = :tenant"))}
+        rows = scope.run(COUNTS)
+    outcome.acknowledged += len(ledger.events)
+    outcome.surfaced += ledger.surfaced
+    outcome.lost += len(ledger.events.keys() - stored)
+    outcome.doubled["neighbour's orders"] = sum(abs(row.logged - (row.orders or 0)) for row in rows)
+    outcome.findings += [
+        f"neighbour: {one.owner}.{one.name}: {one.promise}" for one in verify(platform, tenant) if one.rows
+    ]
 
 
 def main() -> int:
