@@ -4,10 +4,15 @@ import threading
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import psycopg
+
+from threepeat.database import direct
+
+CONTROL = object()
+"""Stands for the parameters of what begins and ends a savepoint, which goes past the driver's cursors."""
 
 Statement = tuple[str, Any]
 Script = list[Statement]
@@ -30,11 +35,17 @@ def taken_down() -> Iterator[Script]:
                 script.append((query if isinstance(query, str) else str(query), params))
         return real(self, query, params, **named)
 
-    psycopg.Cursor.execute = execute  # type: ignore[method-assign]
+    def control(connection: Any, command: str) -> None:
+        with lock:
+            script.append((command, CONTROL))
+        really(connection, command)
+
+    really = direct.control
+    psycopg.Cursor.execute, direct.control = execute, control  # type: ignore[method-assign]
     try:
         yield script
     finally:
-        psycopg.Cursor.execute = real  # type: ignore[method-assign]
+        psycopg.Cursor.execute, direct.control = real, really  # type: ignore[method-assign]
 
 
 def sent_again(
@@ -53,8 +64,12 @@ def sent_again(
     def send(number: int) -> list[float]:
         seconds = []
         with psycopg.connect(url) as connection:
-            for script in first[number::clients]:
-                _send(connection, script)
+            try:
+                for script in first[number::clients]:
+                    _send(connection, script)
+            except BaseException:
+                warm.abort()
+                raise
             warm.wait()
             for script in scripts[number::clients]:
                 began = time.perf_counter()
@@ -64,7 +79,8 @@ def sent_again(
 
     with ThreadPoolExecutor(clients) as pool:
         several = [pool.submit(send, number) for number in range(clients)]
-        warm.wait()
+        with suppress(threading.BrokenBarrierError):  # whoever broke it says why
+            warm.wait()
         began = time.perf_counter()
         seconds = [one for each in several for one in each.result()]
     return seconds, time.perf_counter() - began
@@ -73,4 +89,7 @@ def sent_again(
 def _send(connection: psycopg.Connection[Any], script: Script) -> None:
     with connection.transaction():
         for query, params in script:
-            connection.execute(query, params)
+            if params is CONTROL:
+                connection.pgconn.exec_(query.encode())
+            else:
+                connection.execute(query, params)
