@@ -135,7 +135,8 @@ def open_call(
     tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
     with platform.database.outside(tenant_id) as scope:
         try:
-            tenant = enter(scope, timeouts=timeouts, command=command, still=command and token is not None)
+            member = token is not None
+            tenant = enter(scope, timeouts=timeouts, by_keys=command or member, still=command and member)
         except NotFound:
             raise Denied from None
         if parsed is not None:

@@ -43,7 +43,7 @@ def reads(shop, statement):
         for number in range(8):
             with database.outside(shop.tenant.id) as scope:
                 scope.connection = connection
-                enter(scope, command=True)
+                enter(scope, by_keys=True)
                 pay(scope, f"before {number}")
                 connection.commit()
         assert any(b"points.entry" in key[0] for key in driver._prepared._names)
@@ -51,7 +51,7 @@ def reads(shop, statement):
             scope.run(text(FILL), members=ids)
         with database.outside(shop.tenant.id) as scope:
             scope.connection = connection
-            enter(scope, command=True)
+            enter(scope, by_keys=True)
             pay(scope, "after")
             found = connection.execute(text(READ)).scalar_one()
             connection.commit()
