@@ -79,8 +79,13 @@ class Watch:
             self.found.append(f"answer: {response.status} {response.request.method} {response.url}")
 
 
+SETTLED = "() => new Promise(done => requestAnimationFrame(() => requestAnimationFrame(() => setTimeout(done))))"
+"""Charts follow a change of the window's width a frame later."""
+
+
 def layout(page: Page) -> list[str]:
     """What is wrong with a page's layout: it is wider than the window, cuts text off, or is too small to touch."""
+    page.evaluate(SETTLED)
     found: list[str] = page.evaluate(LAYOUT, {"touch": TOUCH if page.viewport_size["width"] <= PHONE else 0})
     return found
 
