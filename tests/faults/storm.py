@@ -30,9 +30,10 @@ import httpx2
 import psutil
 import psycopg
 from rich.console import Console
-from rich.progress import track
+from rich.progress import Progress, track
 from rich.table import Table
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from threepeat.database.config import DatabaseConfig, Urls
 from threepeat.database.embedded import EmbeddedServer
@@ -52,6 +53,8 @@ MEMBERS = 12
 BATCH = "application/cloudevents-batch+json"
 READY_SECONDS = 10.0
 PATIENCE_SECONDS = 120.0
+MOST_WAITING = 50_000
+"""Events of a store that no worker has served yet; with more the shops pause, so that an hour has an end."""
 KILLED = ("api", "worker", "worker child", "worker child", "postgres", "postgres")
 DISTURBED = ("frozen worker", "backends", "open transaction", "stalled connections")
 LEASE_SECONDS = 5
@@ -162,6 +165,7 @@ class Place:
 
     Attributes:
         urls: Of the database, once it is open.
+        ended: Processes that ended though nobody struck them.
     """
 
     urls: Urls
@@ -175,6 +179,7 @@ class Place:
         self.slowest_ready = 0.0
         self.kills: Counter[str] = Counter()
         self.places: set[str] = set()
+        self.ended: Counter[str] = Counter()
         self._environment = {
             **os.environ,
             "PYTHONPATH": str(SITE),
@@ -205,6 +210,8 @@ class Place:
     def stop(self) -> None:
         """End both in order."""
         self._afterwards.close()
+        for name in self._processes:
+            self._stands(name)
         for process in self._processes.values():
             if process.poll() is None:
                 process.terminate()
@@ -236,11 +243,17 @@ class Place:
             with suppress(psutil.Error, IndexError):
                 self._child().kill()
         else:
+            self._stands(name)
             self._processes[name].kill()
             self._processes[name].wait()
             self.start(name)
             if name == "api":
                 self.wait_ready(began)
+
+    def _stands(self, name: str) -> None:
+        """Note a process that has ended, which nobody asked it to."""
+        if self._processes[name].poll() is not None:
+            self.ended[f"the {name} ended by itself"] += 1
 
     def _child(self) -> psutil.Process:
         found = psutil.Process(self._processes["worker"].pid).children(recursive=True)
@@ -337,13 +350,16 @@ class Place:
 class Client(threading.Thread):
     """Sends until told to stop, and repeats what was not answered."""
 
-    def __init__(self, number: int, seed: int, url: str, ledger: Ledger, stop: threading.Event) -> None:
+    def __init__(
+        self, number: int, seed: int, url: str, ledger: Ledger, stop: threading.Event, free: threading.Event
+    ) -> None:
         super().__init__(daemon=True)
         self._number = number
         self._random = random.Random(f"{seed}-{number}")
         self._http = httpx2.Client(base_url=url, timeout=10)
         self._ledger = ledger
         self._over = stop
+        self._free = free
 
     def close(self) -> None:
         """Close its connections."""
@@ -414,6 +430,7 @@ class Shop(Client):
                     if verdicts[event["id"]] in {"accepted", "duplicate"}:
                         self._ledger.events[event["id"]] = (event["subject"], event["data"]["total"])
             time.sleep(self.pause)
+            self._free.wait()
 
 
 class Neighbour(Shop):
@@ -492,11 +509,13 @@ def storm(
         place.start("worker")
         place.wait_ready(time.monotonic())
         place.slowest_ready = 0.0
-        ledger, stop = Ledger(), threading.Event()
+        ledger, stop, free = Ledger(), threading.Event(), threading.Event()
+        free.set()
         neighbour = open_store(platform, "neighbour", enable=["points", "till"], holdout=0, by="storm")
         noise = Ledger()
-        clients = _clients(platform, tenant, place.url, seed, ledger, stop)
-        clients.append(Neighbour(_key(platform, neighbour), 99, seed, place.url, noise, stop))
+        stores = (tenant, neighbour)
+        clients = _clients(platform, tenant, place.url, seed, ledger, stop, free)
+        clients.append(Neighbour(_key(platform, neighbour), 99, seed, place.url, noise, stop, free))
         for client in clients:
             client.start()
         for point in track(points, "named places", console=console, disable=not points):
@@ -508,16 +527,19 @@ def storm(
             time.sleep(plan.uniform(*every))
             deck = deck or plan.sample(kinds, len(kinds))
             place.strike(deck.pop())
+            _hold_back(platform, stores, free)
         place.wait_ready(time.monotonic())
         stop.set()
+        free.set()
         for client in clients:
             client.join(PATIENCE_SECONDS)
             if client.is_alive():
                 outcome.surfaced["a client that has no answer"] += 1
             client.close()
-        for one in (tenant, neighbour):
+        for one in stores:
             _wait_served(platform, one)
         place.stop()
+        outcome.surfaced += place.ended
         outcome.kills, outcome.places = place.kills, place.places
         outcome.slowest_ready = place.slowest_ready
         _count(platform, tenant, ledger, place, outcome)
@@ -541,7 +563,13 @@ def _environment(folder: Path) -> Iterator[None]:
 
 
 def _clients(
-    platform: Platform, tenant: Tenant, url: str, seed: int, ledger: Ledger, stop: threading.Event
+    platform: Platform,
+    tenant: Tenant,
+    url: str,
+    seed: int,
+    ledger: Ledger,
+    stop: threading.Event,
+    free: threading.Event,
 ) -> list[Client]:
     key = _key(platform, tenant)
     bearer = {"Authorization": f"Bearer {key}"}
@@ -553,9 +581,9 @@ def _clients(
             f"{url}/v1/members/{member}/token", json={"expires_in": 86_400}, headers=bearer
         ).raise_for_status()
         tokens[member] = answer.json()["token"]
-    shops: list[Client] = [Shop(key, number, seed, url, ledger, stop) for number in range(3)]
+    shops: list[Client] = [Shop(key, number, seed, url, ledger, stop, free) for number in range(3)]
     phones: list[Client] = [
-        Phone(member, token, 10 * number + copy, seed, url, ledger, stop)
+        Phone(member, token, 10 * number + copy, seed, url, ledger, stop, free)
         for number, (member, token) in enumerate(tokens.items(), 1)
         for copy in range(3)
     ]
@@ -567,24 +595,46 @@ def _key(platform: Platform, tenant: Tenant) -> str:
         return keys.create_key(scope, platform.keyring, "storm", ["ingest", "manage"], by="storm")
 
 
+WAITING = text("""
+    SELECT (SELECT max(s.head) - min(c.position) FROM core.stream s JOIN core.cursor c USING (tenant_id)
+            WHERE s.tenant_id = :tenant)
+         + (SELECT count(*) FROM core.outbox WHERE tenant_id = :tenant)
+         + (SELECT count(*) FROM core.timer
+            WHERE tenant_id = :tenant AND plugin = 'till' AND due_at IS NOT NULL)
+         AS n
+""")
+
+
+def _waiting(platform: Platform, tenant: Tenant) -> int:
+    """Events, deadlines and calls that are before us."""
+    with platform.database.tenant(tenant.id) as scope:
+        row = scope.one(WAITING)
+    return int(row.n) if row is not None else 0
+
+
+def _hold_back(platform: Platform, stores: Sequence[Tenant], free: threading.Event) -> None:
+    """Let the shops send while the workers keep up."""
+    with suppress(DBAPIError):
+        if any(_waiting(platform, store) > MOST_WAITING for store in stores):
+            free.clear()
+        else:
+            free.set()
+
+
 def _wait_served(platform: Platform, tenant: Tenant) -> None:
-    """Wait until every event, deadline and call is behind us."""
-    waits = text("""
-        SELECT (SELECT max(s.head) - min(c.position) FROM core.stream s JOIN core.cursor c USING (tenant_id)
-                WHERE s.tenant_id = :tenant)
-             + (SELECT count(*) FROM core.outbox WHERE tenant_id = :tenant)
-             + (SELECT count(*) FROM core.timer
-                WHERE tenant_id = :tenant AND plugin = 'till' AND due_at IS NOT NULL)
-             AS n
-    """)
+    """Wait until all is behind us, as long as it becomes less."""
+    least = _waiting(platform, tenant)
     until = time.monotonic() + PATIENCE_SECONDS
-    while time.monotonic() < until:
-        with platform.database.tenant(tenant.id) as scope:
-            row = scope.one(waits)
-        if row is not None and row.n == 0:
-            return
-        time.sleep(0.2)
-    console.print("not everything is served: what is missing shows in the count")
+    with Progress(console=console, transient=True) as bars:
+        bar = bars.add_task(f"{tenant.store.slug}: waiting", total=least)
+        while least and time.monotonic() < until:
+            time.sleep(0.2)
+            now = _waiting(platform, tenant)
+            if now < least:
+                bars.advance(bar, least - now)
+                least, until = now, time.monotonic() + PATIENCE_SECONDS
+    if least:
+        console.print(f"{tenant.store.slug}: {least:,} are not served: what is missing shows in the count")
 
 
 COUNTS = text("""

@@ -4,10 +4,12 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import httpx2
+import psycopg
 import pytest
+from psycopg import sql
 
 from threepeat.cli.demo import free_port
 
@@ -31,6 +33,42 @@ def serve(cluster, platform, tmp_path):
         finally:
             served.terminate()
             served.wait(30)
+
+    return run
+
+
+@pytest.fixture
+def closed(cluster, platform):
+    """Nobody is let into the platform's database until the block ends."""
+
+    def let_in(whether):
+        name, statement = platform.database.urls.app.database, "ALTER DATABASE {} ALLOW_CONNECTIONS {}"
+        with psycopg.connect(cluster.admin_url, autocommit=True) as admin:
+            admin.execute(sql.SQL(statement).format(sql.Identifier(name), sql.Literal(whether)))
+
+    @contextmanager
+    def run():
+        let_in(False)
+        try:
+            yield
+        finally:
+            let_in(True)
+
+    return run
+
+
+@pytest.fixture
+def threepeat(cluster, platform, tmp_path):
+    """Runs another command on the platform's database to its end."""
+
+    def run(*arguments, **environment):
+        return subprocess.run(
+            [sys.executable, "-m", "threepeat.cli", *arguments],
+            env=cluster.environment(platform.database.urls.app.database, tmp_path) | environment,
+            capture_output=True,
+            check=False,
+            text=True,
+        )
 
     return run
 
@@ -63,3 +101,31 @@ def test_the_workers_beside_it_log_as_it_was_told(serve, tenant, send):
         until(lambda: QUOTELESS in log.read_text("utf-8"))
     (line,) = [line for line in log.read_text("utf-8").splitlines() if QUOTELESS in line]
     assert not line.startswith("{")
+
+
+def test_a_server_that_starts_before_its_database_waits_for_it(serve, closed):
+    with ExitStack() as stack:
+        with closed():
+            port, log = stack.enter_context(serve(form="text"))
+            until(lambda: "the database cannot be reached yet" in log.read_text("utf-8"))
+        until(lambda: refused(port))
+
+
+def test_a_worker_says_why_it_does_not_wait_any_longer(threepeat, closed, tenant, send):
+    send(tenant, "order.paid", "ann", order_id="1", total=100, currency="CNY")
+    with closed():
+        ended = threepeat("worker", "--drain", THREEPEAT_WAIT_SECONDS="0.1")
+    assert ended.returncode == 1
+    said = " ".join(ended.stderr.split())
+    assert "error the database cannot be reached: connection failed" in said
+    assert "Traceback" not in said
+    assert threepeat("worker", "--drain").stdout == "1 events passed\n"
+
+
+def test_other_commands_do_not_wait_and_say_so_in_one_line(threepeat, closed):
+    with closed():
+        began = time.monotonic()
+        ended = threepeat("doctor", THREEPEAT_WAIT_SECONDS="600")
+    assert time.monotonic() - began < 60
+    assert (ended.returncode, "Traceback" in ended.stderr) == (1, False)
+    assert "error the database cannot be reached" in ended.stderr

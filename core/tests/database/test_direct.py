@@ -3,9 +3,10 @@
 import psycopg
 import pytest
 from sqlalchemy import event, text
-from sqlalchemy.exc import DataError, DBAPIError, IntegrityError, OperationalError
+from sqlalchemy.exc import DataError, IntegrityError, OperationalError, PendingRollbackError
 
 from threepeat.database import direct
+from threepeat.database.lost import is_lost
 
 MAKE = text("CREATE TEMPORARY TABLE direct (id int PRIMARY KEY, name text)")
 PUT = text("INSERT INTO direct VALUES (:id, :name) ON CONFLICT (id) DO UPDATE SET name = excluded.name")
@@ -66,6 +67,7 @@ def test_errors_are_sqlalchemys_and_say_no_value(connection, statement, kind):
     with pytest.raises(kind) as raised:
         direct.run(connection, text(statement), binds)
     assert isinstance(raised.value.orig, psycopg.Error)
+    assert not is_lost(raised.value)
     assert raised.value.hide_parameters
     connection.rollback()
     assert direct.run(connection, text("SELECT 1"), {}) == [(1,)]
@@ -77,15 +79,28 @@ def test_a_lone_surrogate_is_the_same_error(connection):
             way(connection, text("SELECT :name"), {"name": "\ud800"})
 
 
-def test_a_connection_that_is_lost_is_given_up(platform):
-    with platform.database.app.connect() as lost:
+@pytest.mark.parametrize(
+    "way",
+    [
+        lambda lost: direct.run(lost, text("SELECT 1"), {}),
+        lambda lost: direct.count(lost, PUT, {"id": 1, "name": "a"}),
+        lambda lost: direct.control(lost, "SAVEPOINT s"),
+        lambda lost: direct.control(lost, "ROLLBACK TO SAVEPOINT s; RELEASE SAVEPOINT s"),
+    ],
+)
+def test_a_connection_that_is_lost_is_given_up(platform, way):
+    with platform.database.app.connect() as lost, lost.begin() as transaction:
         (row,) = direct.run(lost, text("SELECT pg_backend_pid() AS pid"), {})
         with platform.database.app.connect() as other:
             direct.run(other, text("SELECT pg_terminate_backend(:pid)"), {"pid": row.pid})
-        with pytest.raises(DBAPIError) as raised:
-            direct.run(lost, text("SELECT 1"), {})
+        with pytest.raises(OperationalError) as raised:
+            way(lost)
+        assert is_lost(raised.value)
         assert raised.value.connection_invalidated
         assert lost.invalidated
+        with pytest.raises(PendingRollbackError):  # as SQLAlchemy says it until the block is left
+            way(lost)
+        transaction.rollback()
     with platform.database.app.connect() as another:
         assert direct.run(another, text("SELECT 1"), {}) == [(1,)]
 

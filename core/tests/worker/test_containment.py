@@ -19,8 +19,11 @@ from threepeat.sdk import Manifest, Plugin, PluginSettings, hookimpl, when
 from threepeat.sdk.events import PLUGIN, Event, OrderPaid, OrderRefunded, VisitMade
 from threepeat.tenancy import switches
 from threepeat.worker.loop import Worker, WorkerConfig
+from threepeat_orders.models import Header
 from threepeat_orders.plugin import plugin as orders
 from threepeat_points.plugin import plugin as points
+
+HEADERS = Header.__table__
 
 
 class Echoed(Event, frozen=True, kw_only=True):
@@ -164,18 +167,27 @@ def test_a_plugin_that_always_raises_is_paused_for_this_tenant_and_goes_on_where
 def test_an_sql_error_that_is_swallowed_fails_the_call_and_nothing_else(platform, store, send, bad):
     def swallow(ctx, event):
         with contextlib.suppress(Exception):
-            ctx.db.execute(
-                OrdersTable.insert().values(tenant_id=ctx.tenant.id, order_id=None, member_id=event.member)
-            )
+            ctx.db.execute(HEADERS.insert().values(tenant_id=ctx.tenant.id, order_id=None, member_id=event.member))
 
-    from threepeat_orders.models import Header
-
-    OrdersTable = Header.__table__  # noqa: N806
     bad.misbehave, bad.on = swallow, lambda event: event.order_id == "1"
     send.batch(store, [paid(send, f"m{n}", n) for n in range(3)])
     Worker(platform).drain()
     found = waiting(platform, store)
     assert [(one.plugin, one.reference) for one in found] == [("bad", "2")]
+    assert granted(platform, store) == 30
+
+
+@pytest.mark.parametrize("value", ["a\0b", "\ud800"], ids=["NUL", "lone surrogate"])
+def test_a_value_that_the_driver_refuses_is_the_plugins_fault_and_not_the_databases(
+    platform, store, send, bad, value
+):
+    def keep(ctx, event):
+        ctx.db.execute(HEADERS.insert().values(tenant_id=ctx.tenant.id, order_id=value, member_id=event.member))
+
+    bad.misbehave, bad.on = keep, lambda event: event.order_id == "1"
+    send.batch(store, [paid(send, f"m{n}", n) for n in range(3)])
+    Worker(platform).drain()
+    assert [(one.plugin, one.reference) for one in waiting(platform, store)] == [("bad", "2")]
     assert granted(platform, store) == 30
 
 

@@ -6,11 +6,13 @@ from contextlib import contextmanager
 from importlib.metadata import entry_points
 from typing import Annotated
 
+import psycopg
 import typer
 from pydantic import ValidationError
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
+from sqlalchemy.exc import DBAPIError
 
 from threepeat import __version__
 from threepeat.cli import db, demo, importing, letters, plugin, serve
@@ -19,6 +21,7 @@ from threepeat.cli.orders_file import ImportFileError
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError
+from threepeat.database.lost import because, is_lost
 from threepeat.database.poolers import PoolerError
 from threepeat.database.programs import BackupError
 from threepeat.sdk.errors import PluginError, Refused
@@ -65,6 +68,10 @@ def readable_errors() -> Iterator[None]:
         yield
     except READABLE as error:
         _fail(str(error))
+    except (DBAPIError, psycopg.Error) as error:
+        if not is_lost(error):
+            raise
+        _fail(f"the database cannot be reached: {because(error)}")
     except ValidationError as error:
         _fail("; ".join(f"{'.'.join(map(str, e['loc'])) or 'configuration'}: {e['msg']}" for e in error.errors()))
 

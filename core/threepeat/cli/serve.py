@@ -4,20 +4,24 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
 from tempfile import TemporaryDirectory
 from types import FrameType
-from typing import TYPE_CHECKING, Annotated, NoReturn
+from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
 
+import psycopg
 import structlog
 import typer
+from sqlalchemy.exc import DBAPIError
 
 from threepeat.cli.logs import configure
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
 from threepeat.database.embedded import EmbeddedError, EmbeddedServer
+from threepeat.database.lost import because, is_lost
 from threepeat.database.poolers import PoolerError
 from threepeat.database.redact import brief
 
@@ -26,6 +30,9 @@ if TYPE_CHECKING:
 
 LOG_FORMAT, LOG_LEVEL = "THREEPEAT_LOG_FORMAT", "THREEPEAT_LOG_LEVEL"
 """What `--log-format` and `--log-level` are read from, too: so the processes beside the first learn of them."""
+PAUSE_SECONDS = 0.5
+
+Opened = TypeVar("Opened")
 
 logger = structlog.get_logger(__name__)
 
@@ -52,7 +59,7 @@ def serve(
 
         stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
-        platform = Platform.open()  # says what is wrong before anything listens
+        platform = patiently(Platform.open)  # says what is wrong before anything listens
         served: str | Callable[[], object] = partial(create_app, platform)
         if processes > 1:
             platform.database.dispose()
@@ -79,7 +86,7 @@ def app() -> object:
     from threepeat.events.platform import Platform  # noqa: PLC0415
     from threepeat.http.app import create_app  # noqa: PLC0415
 
-    return create_app(Platform.open())
+    return create_app(patiently(Platform.open))
 
 
 def worker(
@@ -124,7 +131,7 @@ def worker(
         stack.enter_context(supervised_database())
         if not drain:
             supervisor.warm_up()
-        platform = Platform.open()  # says what is wrong before a worker is started
+        platform = patiently(Platform.open)  # says what is wrong before a worker is started
         stack.callback(platform.database.dispose)
         if metrics_port is not None:
             _export_metrics(metrics_port)
@@ -193,6 +200,27 @@ def leaving_in_order() -> Iterator[None]:
         yield
     finally:
         signal.signal(signal.SIGTERM, before)
+
+
+def patiently(opening: Callable[[], Opened]) -> Opened:
+    """Open what needs the database, which may come up after us or be on its way back.
+
+    Raises:
+        DBAPIError: It could not be reached for THREEPEAT_WAIT_SECONDS.
+    """
+    until = time.monotonic() + DatabaseConfig().wait_seconds
+    said = ""
+    while True:
+        try:
+            return opening()
+        except (DBAPIError, psycopg.Error) as error:
+            if not is_lost(error) or time.monotonic() > until:
+                raise
+            reason = because(error)
+        if reason != said:
+            said = reason
+            logger.warning("the database cannot be reached yet", reason=reason)
+        time.sleep(PAUSE_SECONDS)
 
 
 @contextmanager

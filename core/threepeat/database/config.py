@@ -54,6 +54,13 @@ class DatabaseConfig(BaseSettings):
         "Default: {data}/erasures.jsonl.",
     )
     pool_size: int = Field(default=10, ge=1, le=200, description="Connections that one process may hold.")
+    wait_seconds: float = Field(
+        default=60.0,
+        ge=0.0,
+        le=86_400.0,
+        description="How long `threepeat serve` and `threepeat worker` wait at their start for a database that "
+        "cannot be reached yet.",
+    )
 
     @field_validator("app_url", "owner_url", "ops_url", "erasures", mode="before")
     @classmethod

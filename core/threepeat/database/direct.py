@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 from typing import Any, NoReturn
 
 import psycopg
-from psycopg.pq import ExecStatus
+from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.rows import RowMaker
 from sqlalchemy import Connection, Row, TextClause
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
@@ -58,6 +58,8 @@ def control(connection: Connection, command: str) -> None:
     driver = _driver(connection)
     try:
         answer = driver.pgconn.exec_(command.encode())
+        if driver.pgconn.status == ConnStatus.BAD:
+            raise psycopg.OperationalError("the connection is lost")
         if answer.status != ExecStatus.COMMAND_OK:
             raise psycopg.errors.error_from_result(answer, driver.info.encoding)
     except psycopg.Error as error:

@@ -83,10 +83,6 @@ class Platform:
         config = config or DatabaseConfig()
         keys = keys or KeyConfig()
         registry = registry or Registry.discover()
-        if not config.embedded and keys.keys is None and keys.keys_file is None:
-            logger.warning(
-                "the secret keys are in a folder of this machine; others need the same", folder=config.data
-            )
         keyring = Keyring.read(keys.keys_file or config.data / "keys", keys.keys)
         database = Database(connect(config), pool_size=config.pool_size)
         try:
@@ -99,6 +95,10 @@ class Platform:
         except BaseException:
             database.dispose()
             raise
+        if not config.embedded and keys.keys is None and keys.keys_file is None:
+            logger.warning(
+                "the secret keys are in a folder of this machine; others need the same", folder=config.data
+            )
         statements, broken = _statements(registry)
         erasures = config.erasures or config.data / "erasures.jsonl"
         return cls(database, registry.quarantine(broken), keyring, statements, erasures)
