@@ -155,13 +155,18 @@ class Bench:
 
 
 class Stand:
-    """A store with the plugin under test, as its owner's server and its members' phones see it."""
+    """A store with the plugin under test, as its owner's server and its members' phones see it.
+
+    Attributes:
+        made: The id of the item that was made last, by collection; and what was kept of answers, by its name.
+    """
 
     def __init__(self, bench: Bench, platform: Platform, tenant: tenants.Tenant) -> None:
         self.bench = bench
         self.platform = platform
         self.tenant = tenant
         self.began_at = datetime.now(UTC)
+        self.made: dict[str, str] = {}
         self._road = Road(platform)
         self._sent = itertools.count(1)
         self._told: set[tuple[type[Event], str, str, int]] = set()
@@ -203,8 +208,24 @@ class Stand:
             with self._part(name := item["name"]), self.scope() as scope:
                 opened = platform.inside(scope, self.tenant)
                 made = collections.create(opened, plugin, name, item["values"], by=BY)
+                self.made[name] = made.id
                 for step in item.get("steps", ()):
                     made = collections.act(opened, plugin, name, made.id, step, revision=made.revision, by=BY)
+
+    def filled(self, value: Any) -> Any:
+        """A value of the project with what is in `made` in place of its names.
+
+        Raises:
+            ProjectError: There is no such collection, or nothing was made in it.
+        """
+        if isinstance(value, dict):
+            return {name: self.filled(one) for name, one in value.items()}
+        if isinstance(value, list):
+            return [self.filled(one) for one in value]
+        try:
+            return value.format_map(self.made) if isinstance(value, str) else value
+        except (KeyError, ValueError, IndexError) as error:
+            raise ProjectError(f"{value!r} in {FILE}: nothing is made of that name: {error}") from None
 
     @contextmanager
     def _part(self, what: str) -> Iterator[None]:

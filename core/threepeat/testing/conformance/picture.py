@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import Any
 
 from threepeat.tenancy import switches
+from threepeat.testing.conformance import baskets
 from threepeat.testing.conformance.bench import Stand
 from threepeat.testing.conformance.phone import ask
 
@@ -15,7 +16,7 @@ Picture = Mapping[str, str]
 
 
 def take(stand: Stand, members: Collection[str]) -> Picture:
-    """Look at metrics, facts, member routes, collections and settings."""
+    """Look at metrics, facts, member routes, prices, collections and settings."""
     return dict(_look(stand, members))
 
 
@@ -49,6 +50,8 @@ def _look(stand: Stand, members: Collection[str]) -> Iterator[tuple[str, str]]:
                 answer = ask(stand, route, member)
                 said = answer.json() if "json" in answer.headers.get("content-type", "") else answer.text
                 yield from _leaves(f"GET {route.path} of {member}", {"status": answer.status_code, "is": said})
+    if plugin.price_rules:
+        yield from _prices(stand, members)
     ids = dict(zip(stand.members(list(members)), members, strict=True))
     with stand.scope() as scope:
         switch = switches.activations(scope).get(plugin.id)
@@ -57,6 +60,14 @@ def _look(stand: Stand, members: Collection[str]) -> Iterator[tuple[str, str]]:
     for name, values in known.items():
         for number, value in values.items():
             yield f"the fact {name} of {ids[number]}", repr(value)
+
+
+def _prices(stand: Stand, members: Collection[str]) -> Iterator[tuple[str, str]]:
+    for number, wants in enumerate(baskets.wanted(stand)):
+        for member in members:
+            made = baskets.quote(stand, member, wants)
+            left = {"lines": made.lines, "delivery": made.shipping}
+            yield from _leaves(f"the price of basket {number} for {member}", left)
 
 
 def _leaves(place: str, value: Any) -> Iterator[tuple[str, str]]:

@@ -15,6 +15,8 @@ from threepeat.testing.conformance import should
 FILE = "conformance.toml"
 """In the plugin's package, so that it is there wherever the plugin is installed."""
 
+TABLES = {"settings", "collections", "events", "exempt", "old_settings", "baskets", "beside"}
+
 
 class ProjectError(Exception):
     """A project does not say what a rule needs; the message says what to write."""
@@ -33,6 +35,9 @@ class Project:
             the data `{about}` is another word for each member, such as for a second order of each.
         exempt: Reasons, by the rule that the plugin need not keep.
         old_settings: What older versions of the settings model stored: version, settings.
+        baskets: What members buy: lines, shipping, the choice of this plugin, and what their phone asks for before
+            (`get` or `post` with a `body`, and what to `keep` of the answer, by name). In their texts `{name}` is
+            what was kept, or the id of the item made last in the collection of that name.
         beside: Other tactics that are on in its stores, such as one that keeps what it gives.
     """
 
@@ -43,6 +48,7 @@ class Project:
     events: tuple[Mapping[str, Any], ...] = ()
     exempt: Mapping[str, str] = field(default_factory=dict)
     old_settings: tuple[Mapping[str, Any], ...] = ()
+    baskets: tuple[Mapping[str, Any], ...] = ()
     beside: tuple[str, ...] = ()
 
     @classmethod
@@ -99,7 +105,7 @@ class Project:
             said = tomllib.loads(file.read_text("utf-8"))
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise ProjectError(f"{file} cannot be read: {error}") from None
-        if unknown := said.keys() - {"settings", "collections", "events", "exempt", "old_settings", "beside"}:
+        if unknown := said.keys() - TABLES:
             raise ProjectError(f"{file} has no use for {', '.join(sorted(unknown))}")
         advised = {one.name.replace("_", "-") for one in iter_modules(should.__path__)}
         if others := said.get("exempt", {}).keys() - advised:
@@ -115,5 +121,6 @@ class Project:
             tuple(said.get("events", ())),
             said.get("exempt", {}),
             tuple(said.get("old_settings", ())),
+            tuple(said.get("baskets", ())),
             tuple(said.get("beside", ())),
         )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from threepeat.tenancy import switches
 from threepeat.tenancy.switches import SwitchState
-from threepeat.testing.conformance import offers, phone
+from threepeat.testing.conformance import baskets, offers, phone
 from threepeat.testing.conformance.bench import BY, Bench, Stand
 from threepeat.testing.conformance.project import ProjectError
 from threepeat.testing.conformance.states import differences
@@ -78,12 +78,17 @@ def _closing(bench: Bench) -> Iterator[str]:
     """What it hands to somebody who had nothing when it began to close."""
     stand = bench.store(platform=offers.owing(bench, ["something"]))
     stand.live("ann")
+    baskets.prepare(stand, "ann")
     _switch_off(stand)
     stand.live("eve")
     phone.command(stand, ["eve"])
     stand.drain()
     for one in offers.handed(stand, "eve"):
         yield f"while it is closing, a member who had nothing gets {one}"
+    for wants in baskets.wanted(stand) if bench.installed.price_rules else ():
+        for rule, amount, shipping in baskets.taken_off(stand, baskets.quote(stand, "eve", wants)):
+            off = f"{amount} off the goods and {shipping} off delivery"
+            yield f"while it is closing, a member who had nothing gets {off} by the rule {rule}"
 
 
 def _switch_off(stand: Stand) -> None:

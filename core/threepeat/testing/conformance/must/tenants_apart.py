@@ -7,7 +7,7 @@ from datetime import timedelta
 import psycopg
 from psycopg import sql
 
-from threepeat.testing.conformance import phone, picture
+from threepeat.testing.conformance import baskets, phone, picture
 from threepeat.testing.conformance.bench import Bench, Stand
 from threepeat.testing.conformance.project import ProjectError
 from threepeat.testing.conformance.states import differences, noise
@@ -75,6 +75,7 @@ def _begin(stand: Stand) -> None:
         stand.happens(member)
     stand.drain()
     phone.command(stand, MEMBERS[:1])
+    baskets.prepare(stand, MEMBERS[0])
     stand.drain()
 
 

@@ -1,0 +1,1 @@
+UPDATE matinee.seats SET taken = taken - :seats::bigint WHERE tenant_id = :tenant AND id = 1
