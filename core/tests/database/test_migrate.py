@@ -2,6 +2,7 @@ import shutil
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from importlib.metadata import entry_points
 from importlib.resources import files
 from pathlib import Path
@@ -258,6 +259,18 @@ def test_two_runners_at_once_do_the_work_once(bare: Database, cluster: Cluster, 
     assert sorted({one.state for one in run} == {State.PENDING} for run in found) == [False, False, False, True]
     assert [{one.state for one in run} for run in found].count({State.OK}) == 3
     assert {state for state, _ in states(bare, *SOURCES).values()} == {State.OK}
+
+
+def test_two_databases_of_one_process_are_upgraded_at_once(cluster: Cluster, tmp_path: Path):
+    with ExitStack() as stack:
+        names = [stack.enter_context(cluster.database("template0")) for _ in range(3)]
+        databases = [Database(connect(cluster.config(name, tmp_path))) for name in names]
+        for database in databases:
+            stack.callback(database.dispose)
+        pool = stack.enter_context(ThreadPoolExecutor(len(databases)))
+        list(pool.map(lambda database: upgrade(database, *SOURCES), databases))
+        for database in databases:
+            assert {state for state, _ in states(database, *SOURCES).values()} == {State.OK}
 
 
 def test_a_runner_waits_for_the_one_before_it(migrated: Database, versions: Path):

@@ -1,5 +1,6 @@
 """Runs migrations: one schema and one version table for core and for each plugin."""
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -23,6 +24,8 @@ VERSIONED = text("""
     WHERE c.relname = 'alembic_version' ORDER BY 1
 """)
 LOCK = 0x7EA7  # any constant: one migration runner at a time in a database
+ONE_THREAD = threading.Lock()
+"""Alembic keeps what it runs in variables of its modules, which two databases of one process would share."""
 
 
 class State(StrEnum):
@@ -182,14 +185,15 @@ def _configured(source: Source, connection: Connection, roles: Roles) -> Iterato
 
 @contextmanager
 def _one_runner(connection: Connection) -> Iterator[None]:
-    connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
-    connection.commit()
-    try:
-        yield
-    finally:
-        connection.rollback()
-        connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+    with ONE_THREAD:
+        connection.execute(text("SELECT pg_advisory_lock(:key)"), {"key": LOCK})
         connection.commit()
+        try:
+            yield
+        finally:
+            connection.rollback()
+            connection.execute(text("SELECT pg_advisory_unlock(:key)"), {"key": LOCK})
+            connection.commit()
 
 
 def _escaped(path: Path) -> str:
