@@ -221,6 +221,7 @@ class Place:
             except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait()
+        self._processes.clear()
         self.log.flush()
 
     def strike(self, name: str) -> None:
