@@ -1,8 +1,9 @@
 """Who serves which tenant: claimed with a lease, so that a dead worker's tenant is served again.
 
-Whoever adds work for a tenant inserts a row into `core.backlog` in the same transaction. A claim
-deletes the rows that it sees and only then reads the work, so that no wake-up is lost: work that was
-not visible yet brings a row of its own.
+Whoever adds work for a tenant inserts a row into `core.backlog` in the same transaction. Before each
+claim the rows that can be seen are deleted and their tenants' turns become due, and only later is the
+work read, so that no wake-up is lost: work that was not visible yet brings a row of its own. Turns are
+taken in the order in which they became due, by an index: it costs the same however many wait.
 
 A claim counts as an attempt until the turn is given back, so a turn that takes its worker down is known
 for it when the next worker comes.
@@ -13,25 +14,35 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+# Those that somebody is serving are heard when their turn has been given back: until then it may be given back as
+# due at no time, by whoever served it before the row was there.
+HEAR = text("""
+    WITH heard AS (
+        DELETE FROM core.backlog b USING (
+            SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM core.backlog) w CROSS JOIN LATERAL (
+                SELECT tenant_id FROM core.turn WHERE tenant_id = w.tenant_id AND leased_by IS NULL
+                FOR UPDATE SKIP LOCKED
+            ) t
+        ) free WHERE b.tenant_id = free.tenant_id
+        RETURNING b.tenant_id
+    )
+    UPDATE core.turn t SET due_at = least(t.due_at, statement_timestamp())
+    FROM (SELECT DISTINCT tenant_id FROM heard) h WHERE t.tenant_id = h.tenant_id
+""")
 CLAIM = text("""
-    WITH waiting AS (
-        SELECT DISTINCT tenant_id FROM core.backlog
-        UNION SELECT tenant_id FROM core.turn WHERE due_at <= clock_timestamp()
-    ), free AS (
-        SELECT t.tenant_id, t.last_at FROM core.turn t JOIN waiting USING (tenant_id)
-        WHERE t.leased_until <= clock_timestamp()
-    ), picked AS (
-        SELECT t.tenant_id FROM core.turn t JOIN free USING (tenant_id)
-        WHERE t.leased_until <= clock_timestamp()
-        ORDER BY t.last_at LIMIT 1 FOR UPDATE OF t SKIP LOCKED
-    ), heard AS (
-        DELETE FROM core.backlog b USING picked WHERE b.tenant_id = picked.tenant_id
+    WITH picked AS (
+        SELECT tenant_id FROM core.turn
+        WHERE due_at <= statement_timestamp() AND leased_until <= statement_timestamp()
+        ORDER BY due_at LIMIT 1 FOR UPDATE SKIP LOCKED
     )
     UPDATE core.turn t
     SET leased_until = clock_timestamp() + :lease, due_at = clock_timestamp() + :lease,
         last_at = clock_timestamp(), leased_by = :worker, attempts = attempts + 1
     FROM picked WHERE t.tenant_id = picked.tenant_id
-    RETURNING t.tenant_id, t.last_at, t.attempts, t.careful_until, (SELECT count(*) FROM free) > 1 AS contended
+    RETURNING t.tenant_id, t.last_at, t.attempts, t.careful_until, EXISTS (
+        SELECT FROM core.turn o WHERE o.due_at <= statement_timestamp()
+        AND o.leased_until <= statement_timestamp() AND o.tenant_id <> picked.tenant_id
+    ) AS contended
 """)
 # Only the worker that claimed it last may give it back: another may have taken over in its sleep.
 RELEASE = text("""
@@ -77,11 +88,12 @@ class Claim:
 
 
 def claim(connection: Connection, lease: timedelta, worker: str = "") -> Claim | None:
-    """Take the tenant that has waited longest since its last turn.
+    """Take the tenant whose turn has been due the longest.
 
     Returns:
         The claim, or None if nobody waits.
     """
+    connection.execute(HEAR)
     row = connection.execute(CLAIM, {"lease": lease, "worker": worker}).one_or_none()
     if row is None:
         return None

@@ -25,7 +25,8 @@ STORES = text("""
 # and `high`, which is not.
 SEARCH = """
     WITH RECURSIVE lively AS (
-        SELECT tenant_id FROM core.turn WHERE last_at >= transaction_timestamp() - CAST(:span AS interval)
+        SELECT tenant_id FROM core.turn
+        WHERE last_at >= transaction_timestamp() - CAST(:span AS interval) OR due_at <= transaction_timestamp()
         UNION SELECT tenant_id FROM core.backlog
     ), search AS (
         SELECT s.tenant_id, s.head, CAST(0 AS bigint) AS low, s.head + 1 AS high
