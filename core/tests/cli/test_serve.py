@@ -4,9 +4,10 @@ import json
 import subprocess
 import sys
 import time
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 
 import httpx2
+import psutil
 import psycopg
 import pytest
 from psycopg import sql
@@ -101,6 +102,26 @@ def test_the_workers_beside_it_log_as_it_was_told(serve, tenant, send):
         until(lambda: QUOTELESS in log.read_text("utf-8"))
     (line,) = [line for line in log.read_text("utf-8").splitlines() if QUOTELESS in line]
     assert not line.startswith("{")
+
+
+def test_workers_beside_it_that_are_killed_are_started_again(serve, tenant, send):
+    with serve("--workers", "1", form="json") as (port, log):
+        until(lambda: refused(port))
+        server = next(one for one in psutil.process_iter() if str(port) in cmdline(one))
+        workers = [one for one in server.children() if "worker" in cmdline(one)]
+        for one in workers:
+            one.kill()
+        send(tenant, "order.paid", "ann", order_id="1", total=100, currency="CNY", reservation_id="unknown")
+        until(lambda: QUOTELESS in log.read_text("utf-8"))
+    assert len(workers) == 1
+    assert "a process beside this one has ended" in log.read_text("utf-8")
+    assert not psutil.pid_exists(server.pid)
+
+
+def cmdline(process):
+    with suppress(psutil.Error):
+        return process.cmdline()
+    return []
 
 
 def test_a_server_that_starts_before_its_database_waits_for_it(serve, closed):

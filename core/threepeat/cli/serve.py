@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
@@ -31,6 +32,7 @@ if TYPE_CHECKING:
 LOG_FORMAT, LOG_LEVEL = "THREEPEAT_LOG_FORMAT", "THREEPEAT_LOG_LEVEL"
 """What `--log-format` and `--log-level` are read from, too: so the processes beside the first learn of them."""
 PAUSE_SECONDS = 0.5
+AGAIN_SECONDS = 2.0
 
 Opened = TypeVar("Opened")
 
@@ -67,7 +69,7 @@ def serve(
         options = context.find_root().params
         os.environ |= {LOG_FORMAT: options["log_format"], LOG_LEVEL: options["log_level"]}
         if workers:
-            stack.enter_context(child("worker", "--processes", str(workers)))
+            stack.enter_context(kept("worker", "--processes", str(workers)))
         uvicorn.run(
             served,
             factory=True,
@@ -247,3 +249,26 @@ def child(*arguments: str) -> Iterator[subprocess.Popen[bytes]]:
         except subprocess.TimeoutExpired:
             process.kill()
             process.wait()
+
+
+@contextmanager
+def kept(*arguments: str) -> Iterator[None]:
+    """Run another `threepeat` command beside this one, and again should it end."""
+    over = threading.Event()
+
+    def keep() -> None:
+        while not over.is_set():
+            with child(*arguments) as process:
+                while process.poll() is None and not over.wait(PAUSE_SECONDS):
+                    pass
+            if not over.is_set():
+                logger.error("a process beside this one has ended", command=arguments[0], exit=process.returncode)
+                over.wait(AGAIN_SECONDS)
+
+    keeper = threading.Thread(target=keep, name="threepeat-kept")
+    keeper.start()
+    try:
+        yield
+    finally:
+        over.set()
+        keeper.join()
