@@ -126,7 +126,7 @@ def test_rows_of_a_store_that_another_worker_claims_at_the_moment_are_left_for_l
 def blocks(platform):
     """Pages that a claim reads, without what it hears before."""
     with platform.database.directory() as connection:
-        connection.execute(claims.HEAR)
+        claims._hear(connection)
         explain = text(f"EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) {claims.CLAIM.text}")
         (plan,) = connection.execute(explain, {"lease": LEASE, "worker": "test"}).scalar_one()
         connection.rollback()
@@ -142,3 +142,19 @@ def test_a_claim_reads_as_much_among_thousands_as_among_ten(platform, stores):
     with platform.database.owner.begin() as owner:
         owner.execute(text("ANALYZE core.turn, core.backlog"))
     assert blocks(platform) <= 2 * among_ten + 10
+
+
+def test_thousands_are_heard_at_once_however_few_the_planner_expects(platform, stores):
+    waiting = stores(5000)
+    wake(platform, *waiting * 3)
+    with platform.database.owner.connect().execution_options(isolation_level="AUTOCOMMIT") as owner:
+        owner.execute(text("DELETE FROM core.backlog WHERE id < (SELECT max(id) FROM core.backlog)"))
+        owner.execute(text("ALTER TABLE core.backlog SET (autovacuum_enabled = false)"))
+        owner.execute(text("VACUUM ANALYZE core.backlog"))  # many pages, and one row in them
+    wake(platform, *waiting * 2)
+    with platform.database.directory() as connection:
+        connection.execute(text("SET LOCAL statement_timeout = '1s'"))
+        claims._hear(connection)
+        assert connection.execute(text("SELECT count(*) FROM core.backlog")).scalar_one() == 0
+        due = text("SELECT count(*) FROM core.turn WHERE due_at <= statement_timestamp()")
+        assert connection.execute(due).scalar_one() == 5000

@@ -14,20 +14,19 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Connection, text
 
+WAITING = text("SELECT DISTINCT tenant_id FROM core.backlog")
 # Those that somebody is serving are heard when their turn has been given back: until then it may be given back as
 # due at no time, by whoever served it before the row was there.
+FREE = text("""
+    SELECT tenant_id FROM core.turn WHERE tenant_id = ANY(CAST(:tenants AS bigint[])) AND leased_by IS NULL
+    FOR UPDATE SKIP LOCKED
+""")
+# Lists and no joins: the table is empty whenever it is counted for the planner, and a join as for an empty table
+# would look at all of it for each of its rows.
 HEAR = text("""
-    WITH heard AS (
-        DELETE FROM core.backlog b USING (
-            SELECT t.tenant_id FROM (SELECT DISTINCT tenant_id FROM core.backlog) w CROSS JOIN LATERAL (
-                SELECT tenant_id FROM core.turn WHERE tenant_id = w.tenant_id AND leased_by IS NULL
-                FOR UPDATE SKIP LOCKED
-            ) t
-        ) free WHERE b.tenant_id = free.tenant_id
-        RETURNING b.tenant_id
-    )
-    UPDATE core.turn t SET due_at = least(t.due_at, statement_timestamp())
-    FROM (SELECT DISTINCT tenant_id FROM heard) h WHERE t.tenant_id = h.tenant_id
+    WITH heard AS (DELETE FROM core.backlog WHERE tenant_id = ANY(CAST(:tenants AS bigint[])))
+    UPDATE core.turn SET due_at = least(due_at, statement_timestamp())
+    WHERE tenant_id = ANY(CAST(:tenants AS bigint[]))
 """)
 CLAIM = text("""
     WITH picked AS (
@@ -93,11 +92,19 @@ def claim(connection: Connection, lease: timedelta, worker: str = "") -> Claim |
     Returns:
         The claim, or None if nobody waits.
     """
-    connection.execute(HEAR)
+    _hear(connection)
     row = connection.execute(CLAIM, {"lease": lease, "worker": worker}).one_or_none()
     if row is None:
         return None
     return Claim(row.tenant_id, row.last_at, row.attempts, row.careful_until, row.contended)
+
+
+def _hear(connection: Connection) -> None:
+    """Let the turns of those that were announced be due, but not of those that are being served."""
+    waiting = connection.execute(WAITING).scalars().all()
+    free = connection.execute(FREE, {"tenants": waiting}).scalars().all() if waiting else ()
+    if free:
+        connection.execute(HEAR, {"tenants": free})
 
 
 def release(
