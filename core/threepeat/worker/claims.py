@@ -38,10 +38,11 @@ CLAIM = text("""
     SET leased_until = clock_timestamp() + :lease, due_at = clock_timestamp() + :lease,
         last_at = clock_timestamp(), leased_by = :worker, attempts = attempts + 1
     FROM picked WHERE t.tenant_id = picked.tenant_id
-    RETURNING t.tenant_id, t.last_at, t.attempts, t.careful_until, EXISTS (
-        SELECT FROM core.turn o WHERE o.due_at <= statement_timestamp()
+    RETURNING t.tenant_id, t.last_at, t.attempts, t.careful_until, (
+        SELECT true FROM core.turn o WHERE o.due_at <= statement_timestamp()
         AND o.leased_until <= statement_timestamp() AND o.tenant_id <> picked.tenant_id
-    ) AS contended
+        ORDER BY o.due_at LIMIT 1
+    ) IS NOT NULL AS contended
 """)
 # Only the worker that claimed it last may give it back: another may have taken over in its sleep.
 RELEASE = text("""
