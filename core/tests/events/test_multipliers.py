@@ -19,7 +19,7 @@ from threepeat.tenancy.holdout import held_out
 from threepeat.worker.loop import Worker, WorkerConfig
 
 ONE, HALF = Fraction(1), Fraction(1, 2)
-MEMBERS = [f"m{number}" for number in range(12)]
+MEMBERS = [f"m{number}" for number in range(24)]
 
 
 class Earner(Plugin[PluginSettings]):
