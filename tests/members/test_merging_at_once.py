@@ -3,18 +3,24 @@
 import asyncio
 import random
 import threading
+import time
 from collections import Counter
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from threepeat.events import ingest
 from threepeat.tenancy import consents, members
 from threepeat.tenancy.errors import Conflict
 from threepeat.worker.loop import Worker
 
+WAITING = """
+    SELECT count(*) AS waiting FROM pg_stat_activity
+    WHERE datname = current_database() AND wait_event_type = 'Lock'
+"""
 START = datetime(2026, 1, 10, 12, tzinfo=UTC)
 
 
@@ -80,6 +86,51 @@ def test_merges_of_few_members_in_many_threads_end_well_and_never_lock_up(shop, 
     )
     assert sum(shop.points(one)[0] for one in left) == 100
     assert shop.violations() == []
+
+
+@pytest.fixture
+def held(shop, monkeypatch):
+    """The first merge goes on, with everything locked, once two others wait for it or for each other."""
+    original, mine, first = members.fence, threading.Lock(), threading.Event()
+
+    def late(scope):
+        if mine.acquire(blocking=False):
+            first.set()
+            end = time.monotonic() + 20
+            while shop.rows(WAITING)[0].waiting < 2:
+                assert time.monotonic() < end, "nobody waits"
+                time.sleep(0.02)
+        original(scope)
+
+    monkeypatch.setattr(members, "fence", late)
+    return first
+
+
+@pytest.mark.parametrize("planted", [False, True], ids=["as it is", "with merges at once"])
+def test_a_member_that_gains_others_while_its_merge_waits_locks_nobody_up(shop, held, monkeypatch, planted):
+    """b goes to c while one waits for c, who has e and then needs b, and another for b, who wants e next."""
+    if planted:
+        monkeypatch.setattr(members, "alone", lambda _scope: None)
+    shop.rows("DELETE FROM core.cursor WHERE tenant_id = :tenant")
+    shop.put("b", "e", "c")
+    b, e, c = map(shop.id, "bec")
+    found = []
+
+    def one(source, target):
+        try:
+            found.append(refusal(shop, source, target))
+        except DBAPIError as error:
+            found.append(type(error.orig).__name__)
+
+    threads = [threading.Thread(target=one, args=pair) for pair in ((b, c), (c, e), (b, e))]
+    threads[0].start()
+    assert held.wait(20)
+    for thread in threads[1:]:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert sorted(found) == sorted(["", "", "DeadlockDetected" if planted else "merged"])
+    assert planted or {shop.id(name) for name in "bce"} == {e}
 
 
 class Trade:

@@ -260,9 +260,9 @@ def test_suspended_members_and_strangers_get_no_factor(platform, store, moments,
 @pytest.mark.parametrize(
     ("answer", "reason"),
     [
-        (lambda _ctx, moments: [ONE] * (len(moments) - 1), "gives 11 for 12 moments"),
-        (lambda _ctx, _moments: None, "gives NoneType for 12 moments"),
-        (lambda _ctx, moments: iter([ONE] * len(moments)), "for 12 moments"),
+        (lambda _ctx, moments: [ONE] * (len(moments) - 1), f"gives {len(MEMBERS) - 1} for {len(MEMBERS)} moments"),
+        (lambda _ctx, _moments: None, f"gives NoneType for {len(MEMBERS)} moments"),
+        (lambda _ctx, moments: iter([ONE] * len(moments)), f"for {len(MEMBERS)} moments"),
         (lambda _ctx, moments: [1.5] * len(moments), "gives 1.5, which is no Fraction of at least 0"),
         (lambda _ctx, moments: [2] * len(moments), "gives 2, which is no Fraction"),
         (lambda _ctx, moments: [-HALF] * len(moments), "which is no Fraction of at least 0"),

@@ -1,7 +1,8 @@
 """Two members who are one person: everything of the source's becomes the target's, in one transaction.
 
-The tenant's cursors are locked first, so no event of either is being handled, then the members, so no command
-of either is under way. The log keeps the old member id; whoever reads it asks `members.moved`.
+Merges and erasures of a tenant come one after the other. Its cursors are locked next, so no event of either is
+being handled, then the members, so no command of either is under way. The log keeps the old member id; whoever
+reads it asks `members.moved`.
 """
 
 from collections.abc import Collection
@@ -134,6 +135,7 @@ def merge(platform: Platform, scope: Scope, tenant: Tenant, source_id: int, targ
         Conflict: They are one already, one of the two is being erased, or a plugin cannot hand its rows over.
         Refused: A plugin has a reason against it.
     """
+    members.alone(scope)
     scope.run(LOCK_CURSORS)
     _lock(scope, source_id, target_id)
     tables = personal_tables(scope.connection)

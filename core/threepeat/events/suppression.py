@@ -80,6 +80,7 @@ def request(platform: Platform, scope: Scope, member_id: int, *, by: str) -> str
     Raises:
         NotFound: There is no such member.
     """
+    members.alone(scope)
     scope.run(LOCK_CURSORS)
     row = scope.one(LOCK_MEMBER, id=member_id)
     while row is not None and row.merged_into is not None:
@@ -101,6 +102,7 @@ def reopen(platform: Platform, scope: Scope, entry: Entry) -> bool:
     Returns:
         Whether it has to be carried out.
     """
+    members.alone(scope)
     scope.run(LOCK_CURSORS)
     row = scope.one(STANDING, id=entry.id)
     if row is None:

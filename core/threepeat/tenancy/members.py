@@ -47,6 +47,7 @@ UNMAKE = text("""
     )
     DELETE FROM core.member WHERE tenant_id = :tenant AND id = ANY(CAST(:members AS bigint[]))
 """)
+ALONE = text("SELECT pg_advisory_xact_lock(hashtextextended('threepeat.members', :tenant))")
 FENCE = text("UPDATE core.stream SET moves = moves + 1 WHERE tenant_id = :tenant")
 
 LEADS_TO = text("""
@@ -300,6 +301,15 @@ def lock(scope: Scope, member_ids: Collection[int]) -> None:
     """
     if member_ids:
         scope.run(LOCK, members=sorted(member_ids))
+
+
+def alone(scope: Scope) -> None:
+    """Take turns with whoever else merges or erases members of the tenant, before anything is locked.
+
+    Who was merged into whom decides which rows such a change touches, and until they are locked another may
+    merge more into them: rows that only then turn out to be touched cannot be locked in the order of their ids.
+    """
+    scope.run(ALONE)
 
 
 def fence(scope: Scope) -> None:
