@@ -12,7 +12,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from threepeat.events import ingest
+from threepeat.events import ingest, merging
 from threepeat.tenancy import consents, members
 from threepeat.tenancy.errors import Conflict
 from threepeat.worker.loop import Worker
@@ -227,3 +227,13 @@ def test_a_merge_waits_for_the_turn_that_handles_the_members_events(shop):
     thread.join()
     with shop.platform.database.tenant(shop.tenant.id) as scope:
         assert len(members.moved(scope, [shop.id("app") - 1, shop.id("app")])) == 1
+
+
+def test_whom_a_transaction_holds_and_then_merges_is_no_longer_taken_for_themselves(shop):
+    shop.put("wx", "app")
+    source, target = shop.id("wx"), shop.id("app")
+    with shop.platform.database.tenant(shop.tenant.id) as scope:
+        assert members.current(scope, source, hold=True) == source
+        assert members.moved(scope, [source]) == {}
+        merging.merge(shop.platform, scope, shop.tenant, source, target, by="test")
+        assert members.moved(scope, [source]) == {source: target}

@@ -73,12 +73,14 @@ class Scope:
         tenant_id: Bound as `:tenant` in every statement.
         connection: The connection underneath.
         before_commit: What is left to do right before the commit, in this order.
+        held: Members whom nobody else merges or erases before this transaction ends, and who stand for themselves.
     """
 
     def __init__(self, connection: Connection, tenant_id: int) -> None:
         self.connection = connection
         self.tenant_id = tenant_id
         self.before_commit: list[Callable[[], None]] = []
+        self.held: set[int] = set()
 
     def run(self, statement: TextClause, /, **binds: object) -> Sequence[Row[Any]]:
         """Run a statement; `:tenant` is bound already."""

@@ -144,6 +144,7 @@ def merge(platform: Platform, scope: Scope, tenant: Tenant, source_id: int, targ
     scope.run(WRITE_DOWN, **ids, by=by)
     for statement in (MOVE_IDENTITIES, POINT, JOIN, MOVE_CONSENTS, MOVE_LETTERS, MOVE_ATTEMPTS, MOVE_REWARDS):
         scope.run(statement, **ids)
+    scope.held.discard(source_id)
     scope.run(MOVE_ANSWERS, target=target_id, into=f"member:{target_id}", gone=f"member:{source_id}")
     opened = platform.inside(scope, tenant)
     for plugin in platform.registry:

@@ -89,7 +89,7 @@ def deliver(opened: "OpenTenant", sender: "PluginContext", announced: Announced)
         return
     concerned = sorted({one.member for one in waiting})
     if not sender.in_turn:
-        opened.scope.run(rewards.HOLD, members=concerned)
+        members.hold(opened.scope, concerned)
     present = _moved(waiting, members.moved(opened.scope, concerned))
     meant = _take_part(opened, present)
     if present:

@@ -18,6 +18,7 @@ from threepeat.sdk.events import MAX_AMOUNT, Event, ShareSent
 from threepeat.sdk.rewards import Grant, Granted, GrantState, Revocation, Revoked, Reward, Spend
 from threepeat.sdk.storable import storable
 from threepeat.sdk.timers import Due
+from threepeat.tenancy.members import hold
 from threepeat.tenancy.switches import SwitchState
 
 if TYPE_CHECKING:
@@ -38,11 +39,6 @@ FORMER = text("""
         JOIN core.merge m ON m.tenant_id = :tenant AND m.target_id = f.source_id
     )
     SELECT member_id, source_id FROM former ORDER BY member_id, source_id
-""")
-# Keeps members from being merged or erased before the commit; a turn as a whole keeps merges out.
-HOLD = text("""
-    SELECT id FROM core.member WHERE tenant_id = :tenant AND id = ANY(CAST(:members AS bigint[]))
-    ORDER BY id FOR KEY SHARE
 """)
 KNOWN = text("""
     SELECT key FROM core.reward
@@ -236,8 +232,8 @@ def _judge(
     """
     scope, plugin = opened.scope, asked[0].plugin
     members = sorted({one.grant.member for one in asked})
-    if not giver.in_turn:
-        scope.run(HOLD, members=members)
+    if not giver.in_turn:  # a turn keeps merges out as a whole
+        hold(scope, members)
     gate = opened.gate(plugin)
     gate.load(members)
     month = budgets.month_of(opened.tenant.store, giver.now)

@@ -71,6 +71,10 @@ HOLD = text("""
     SELECT merged_into, erase_requested_at FROM core.member
     WHERE tenant_id = :tenant AND id = :id FOR NO KEY UPDATE
 """)
+HOLD_ALL = text("""
+    SELECT FROM core.member WHERE tenant_id = :tenant AND id = ANY(CAST(:members AS bigint[]))
+    ORDER BY id FOR KEY SHARE
+""")
 LOCK = text("""
     SELECT FROM core.member
     WHERE tenant_id = :tenant AND id = ANY(CAST(:members AS bigint[])) ORDER BY id FOR NO KEY UPDATE
@@ -272,16 +276,25 @@ def current(scope: Scope, member_id: int, *, hold: bool) -> int | None:
         if row is None or row.erase_requested_at is not None:
             return None
         if row.merged_into is None:
+            scope.held.add(held)
             break
         held = row.merged_into
     return held
 
 
+def hold(scope: Scope, member_ids: Collection[int]) -> None:
+    """Let merges and erasures of members wait until this transaction ends."""
+    missing = sorted(set(member_ids) - scope.held)
+    if missing:
+        scope.run(HOLD_ALL, members=missing)
+
+
 def moved(scope: Scope, member_ids: Collection[int]) -> Mapping[int, int | None]:
     """Those of some members who were merged, with the member they are now, or are being erased, with None."""
-    if not member_ids:
+    unsure = sorted(set(member_ids) - scope.held)
+    if not unsure:
         return {}
-    return {row.id: row.target for row in scope.run(MOVED, members=list(member_ids))}
+    return {row.id: row.target for row in scope.run(MOVED, members=unsure)}
 
 
 def external_ids(scope: Scope, member_ids: Collection[int]) -> Mapping[int, str]:

@@ -175,19 +175,26 @@ def lock(ctx: Ctx, series: Iterable[int]) -> dict[int, Course]:
 def buyers(ctx: Ctx, wanted: Iterable[tuple[int, int]]) -> dict[tuple[int, int], Buyer]:
     """What receipts call members in series, by member and series; new ones get a tag and a salt."""
     pairs = sorted(set(wanted))
-    if not pairs:
-        return {}
-    places = {"members": [member for member, _ in pairs], "series": [series for _, series in pairs]}
-    ctx.sql(
-        "buyers_add",
-        tags=[secrets.token_hex(12) for _ in pairs],
-        salts=[secrets.token_hex(16) for _ in pairs],
-        **places,
-    )
-    return {
-        (row.member_id, row.series_id): Buyer(row.tag, row.salt, row.misses)
-        for row in ctx.sql("buyers_lock", **places)
-    }
+    known = _lock_buyers(ctx, pairs)
+    if len(known) < len(pairs):
+        missing = [pair for pair in pairs if pair not in known]
+        ctx.sql(
+            "buyers_add",
+            tags=[secrets.token_hex(12) for _ in missing],
+            salts=[secrets.token_hex(16) for _ in missing],
+            **_places(missing),
+        )
+        known |= _lock_buyers(ctx, missing)
+    return known
+
+
+def _lock_buyers(ctx: Ctx, pairs: Sequence[tuple[int, int]]) -> dict[tuple[int, int], Buyer]:
+    rows = ctx.sql("buyers_lock", **_places(pairs)) if pairs else ()
+    return {(row.member_id, row.series_id): Buyer(row.tag, row.salt, row.misses) for row in rows}
+
+
+def _places(pairs: Sequence[tuple[int, int]]) -> dict[str, list[int]]:
+    return {"members": [member for member, _ in pairs], "series": [series for _, series in pairs]}
 
 
 def draw(
@@ -200,19 +207,18 @@ def draw(
             course.draw(box, known[box.member, box.series])
     drawn = [one for course in courses.values() for one in course.drawn]
     if drawn:
-        _keep(ctx, courses, known, drawn)
+        _keep(ctx, courses, drawn)
         _tell(ctx, courses, drawn)
     return drawn
 
 
-def _keep(
-    ctx: Ctx,
-    courses: Mapping[int, Course],
-    known: Mapping[tuple[int, int], Buyer],
-    drawn: Sequence[Drawn],
-) -> None:
-    ctx.sql(
-        "draws_add",
+def _keep(ctx: Ctx, courses: Mapping[int, Course], drawn: Sequence[Drawn]) -> None:
+    pools.keep(ctx, [made for course in courses.values() for made in course.published])
+    used = [course for course in courses.values() if course.drawn]
+    (kept,) = ctx.sql(
+        "draws_keep",
+        boxes=[one.box.id for one in drawn],
+        members=[one.box.member for one in drawn],
         series=[one.box.series for one in drawn],
         numbers=[one.draw_no for one in drawn],
         versions=[one.version for one in drawn],
@@ -220,6 +226,8 @@ def _keep(
         hidden=[one.item.hidden for one in drawn],
         tags=[one.tag for one in drawn],
         orders=[one.order_hash for one in drawn],
+        nonces=[one.nonce for one in drawn],
+        derived=[one.derived for one in drawn],
         ordinals=[one.box.ordinal for one in drawn],
         befores=[one.before for one in drawn],
         afters=[one.after for one in drawn],
@@ -227,36 +235,16 @@ def _keep(
         hashes=[one.hash for one in drawn],
         previous=[one.previous for one in drawn],
         signatures=[one.signature for one in drawn],
-    )
-    opened = ctx.sql(
-        "boxes_opened",
-        ids=[one.box.id for one in drawn],
-        numbers=[one.draw_no for one in drawn],
-        nonces=[one.nonce for one in drawn],
-        derived=[one.derived for one in drawn],
-    )
-    taken = ctx.sql("stock_take", series=[one.box.series for one in drawn], items=[one.item.item for one in drawn])
-    if len(opened) != len(drawn) or sum(row.pieces for row in taken) != len(drawn):
-        raise RuntimeError(f"{len(drawn)} locked boxes were drawn for, and cannot be kept so")
-    pools.keep(ctx, [made for course in courses.values() for made in course.published])
-    members = sorted({(one.box.member, one.box.series) for one in drawn})
-    ctx.sql(
-        "buyers_stand",
-        members=[member for member, _ in members],
-        series=[series for _, series in members],
-        misses=[known[place].misses for place in members],
-    )
-    used = [course for course in courses.values() if course.drawn]
-    ctx.sql(
-        "series_drawn",
         ids=[course.row.id for course in used],
         draws=[course.draws for course in used],
         heads=[course.head for course in used],
-        versions=[course.version for course in used],
+        currents=[course.version for course in used],
         pools=[course.hash for course in used],
         rooms=[course.room for course in used],
         opened=[len(course.drawn) for course in used],
     )
+    if (kept.boxes, kept.pieces) != (len(drawn), len(drawn)):
+        raise RuntimeError(f"{len(drawn)} locked boxes were drawn for, and cannot be kept so")
     closing.reveal(ctx, [course.row.id for course in used if course.row.state == "ending"])
 
 

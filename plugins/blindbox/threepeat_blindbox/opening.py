@@ -21,18 +21,17 @@ def open_box(ctx: Ctx, member: int, box: int, version: str, nonce: str | None) -
     Raises:
         Refused: The member has no such box, has not confirmed the age or not seen these odds, or nothing is left.
     """
-    rows = ctx.sql("box_lock", member=member, id=box)
-    if not rows:
-        raise Refused(NO_BOX, code="no-box")
-    if rows[0].state == "opened":
+    found = _lock(ctx, member, box)
+    if found.state == "opened":
         return
-    if rows[0].state == "void":
+    if found.state == "void":
         raise Refused(GIVEN_UP, code="given-up")
-    places.require_declared(ctx, member)
+    if not found.declared:
+        raise Refused(places.UNDECLARED, code="age")
     (row,) = ctx.sql("box_seen", id=box, version=version, nonce=nonce)
     (waiting,) = intake.waiting([row])
     _draw(ctx, waiting, version, drawing.buyers(ctx, [(member, waiting.series)]))
-    if not ctx.sql("box_waits", series=waiting.series, order=waiting.order):
+    if row.last:
         ctx.cancel(intake.UNOPENED, f"{waiting.series}:{waiting.order}")
 
 
@@ -42,10 +41,7 @@ def decline(ctx: Ctx, member: int, box: int) -> None:
     Raises:
         Refused: The member has no such box, or it is opened.
     """
-    rows = ctx.sql("box_lock", member=member, id=box)
-    if not rows:
-        raise Refused(NO_BOX, code="no-box")
-    if rows[0].state == "opened":
+    if _lock(ctx, member, box).state == "opened":
         raise Refused(_("this box is opened already"), code="opened")
     refunds.void(ctx, [box], "declined")
 
@@ -75,6 +71,13 @@ def use_chance(ctx: Ctx, member: int, series: int, version: str, nonce: str | No
     )
     _draw(ctx, intake.waiting(made)[0], version, known)
     return int(made[0].id)
+
+
+def _lock(ctx: Ctx, member: int, box: int) -> Row[Any]:
+    rows = ctx.sql("box_lock", member=member, id=box, text=ctx.settings.text_version)
+    if not rows:
+        raise Refused(NO_BOX, code="no-box")
+    return rows[0]
 
 
 def _draw(ctx: Ctx, box: Waiting, version: str, known: Mapping[tuple[int, int], Buyer]) -> None:
