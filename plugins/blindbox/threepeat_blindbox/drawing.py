@@ -261,7 +261,9 @@ def _tell(ctx: Ctx, courses: Mapping[int, Course], drawn: Sequence[Drawn]) -> No
         )
         ctx.emit(told, member=one.box.member, cause=cause)
         orders.setdefault((one.box.member, series, one.box.order), []).append(one)
-    names = {series: {one.sku: one.name for one in form(course.row).items} for series, course in courses.items()}
+    names = {
+        series: {one["sku"]: one["name"] for one in course.row.form["items"]} for series, course in courses.items()
+    }
     single, several = [], []
     for (member, series, _), boxes in orders.items():
         cause, name = f"draw:{series}:{boxes[0].draw_no}", courses[series].row.name
