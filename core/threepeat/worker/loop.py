@@ -4,7 +4,6 @@ import contextlib
 import secrets
 import threading
 import time
-from collections import OrderedDict
 from datetime import datetime, timedelta
 
 import structlog
@@ -23,13 +22,12 @@ from threepeat.worker import claims, housekeeping
 from threepeat.worker.calls import Caller
 from threepeat.worker.careful import Careful
 from threepeat.worker.claims import Claim
+from threepeat.worker.pace import LEAST, Pace
 from threepeat.worker.share import is_unlucky
 from threepeat.worker.turn import Progress, Server
 from threepeat.worker.watch import Watch
 
-REMEMBERED = 10_000
 CONTENDED_SECONDS = 1.0
-LEAST = 20
 
 logger = structlog.get_logger(__name__)
 
@@ -89,7 +87,7 @@ class Worker:
         self._caller = caller
         self._server = Server(platform, watch or Watch(), caller, self._config.pause_after)
         self._held: list[Claim] = []
-        self._speed: OrderedDict[int, float] = OrderedDict()
+        self._pace = Pace(self._config.batch, self._config.slice_ms)
         self._contended_at = float("-inf")
 
     def stop(self) -> None:
@@ -193,20 +191,15 @@ class Worker:
         return passed
 
     def _serve_once(self, tenant: Tenant, careful: Careful | None) -> Progress:
-        most = self._config.batch
-        if time.monotonic() - self._contended_at < CONTENDED_SECONDS:
-            # Others wait: take no more than fits into the slice, at the speed of last time.
-            most = min(most, max(int(self._speed.get(tenant.id, most) * self._config.slice_ms), LEAST))
+        others_wait = time.monotonic() - self._contended_at < CONTENDED_SECONDS
+        most = self._pace.fits(tenant.id) if others_wait else self._config.batch
         if careful:
             most = min(most, LEAST)
         began = time.monotonic()
         progress = self._server.serve(tenant, most=most, careful=careful)
         self._caller.begin(progress.calls)
         if progress.events:
-            self._speed[tenant.id] = progress.events / max((time.monotonic() - began) * 1000, 0.1)
-            self._speed.move_to_end(tenant.id)
-            if len(self._speed) > REMEMBERED:
-                self._speed.popitem(last=False)
+            self._pace.took(tenant.id, progress.events, (time.monotonic() - began) * 1000)
         return progress
 
     def _release(
