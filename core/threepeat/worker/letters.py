@@ -15,10 +15,10 @@ from threepeat.tenancy.switches import SwitchState
 from threepeat.worker.waves import waves
 
 PARKED = text("""
-    SELECT member_id, min(position) AS position, bool_or(state = 'retry') AS retried FROM core.dead_letter
-    WHERE tenant_id = :tenant AND plugin = :plugin AND state <> 'dropped'
+    SELECT plugin, member_id, min(position) AS position, bool_or(state = 'retry') AS retried FROM core.dead_letter
+    WHERE tenant_id = :tenant AND plugin = ANY(CAST(:plugins AS text[])) AND state <> 'dropped'
       AND member_id = ANY(CAST(:members AS bigint[]))
-    GROUP BY member_id
+    GROUP BY plugin, member_id
 """)
 PARK = text("""
     INSERT INTO core.dead_letter (tenant_id, plugin, position, member_id, error, behind, state)
@@ -57,7 +57,11 @@ class Letter:
 
 @dataclass
 class Events:
-    """Events on their way to one plugin; it is the `Work` of a share."""
+    """Events on their way to one plugin; it is the `Work` of a share.
+
+    Attributes:
+        parked: Members whose letters wait: the position of their first, and whether somebody asked to try again.
+    """
 
     opened: OpenTenant
     plugin: Installed
@@ -66,13 +70,9 @@ class Events:
     letters: list[Letter] = field(default_factory=list)
 
     def prepare(self, events: Sequence[Event]) -> None:
-        """Look up whose letters wait, and who takes part."""
-        members = concerned(events)
-        if members:
-            rows = self.opened.scope.run(PARKED, plugin=self.plugin.id, members=sorted(members))
-            self.parked.update({row.member_id: (row.position, row.retried) for row in rows})
-            if any(not handler.always for handler in self.handlers):
-                self.opened.gate(self.plugin.id).load(members)
+        """Look up who takes part."""
+        if any(not handler.always for handler in self.handlers):
+            self.opened.gate(self.plugin.id).load(concerned(events))
 
     def free(self, items: Sequence[Event]) -> list[Event]:
         """The events that need not wait; the others are put behind the letter of their member."""
@@ -130,12 +130,10 @@ class Events:
 
 
 class Retried(Events):
-    """Events that are handed over again, in their order for each member, after somebody asked for it."""
+    """Events that are handed over again, in their order for each member, after somebody asked for it.
 
-    def prepare(self, events: Sequence[Event]) -> None:
-        """Nothing waits before them: they are the first of their members."""
-        if any(not handler.always for handler in self.handlers):
-            self.opened.gate(self.plugin.id).load(concerned(events))
+    Nothing waits before them: they are the first of their members.
+    """
 
     def settle(self, positions: Collection[int], untried: Collection[int]) -> None:
         """Remove the letters that were handled; write those that failed again or wait behind one that did."""
@@ -156,6 +154,17 @@ def park(scope: Scope, plugin: str, letters: Sequence[Letter]) -> None:
         behinds=[letter.behind for letter in letters],
         states=[letter.state for letter in letters],
     )
+
+
+def parked(
+    scope: Scope, plugins: Collection[str], members: Collection[int]
+) -> dict[str, dict[int, tuple[int, bool]]]:
+    """By plugin, those of some members whose letters wait, as `Events.parked`; all of them at once."""
+    found: dict[str, dict[int, tuple[int, bool]]] = {name: {} for name in plugins}
+    if members:
+        for row in scope.run(PARKED, plugins=list(plugins), members=sorted(members)):
+            found[row.plugin][row.member_id] = (row.position, row.retried)
+    return found
 
 
 def queued(scope: Scope, plugins: Collection[str], most: int) -> dict[str, list[int]]:

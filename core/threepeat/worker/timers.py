@@ -31,13 +31,14 @@ DUE = text("""
     ORDER BY t.due_at, t.name, t.key LIMIT :most
 """)
 NEXT = text("""
-    SELECT min(t.due_at) AS due_at
-    FROM unnest(CAST(:plugins AS text[])) AS p (plugin), unnest(CAST(:kinds AS text[])) AS k (kind),
+    SELECT g.plugin, g.kind, t.due_at
+    FROM unnest(CAST(:plugins AS text[]), CAST(:kinds AS text[])) AS g (plugin, kind),
     LATERAL (
         SELECT t.due_at FROM core.timer t
-        WHERE t.tenant_id = :tenant AND t.plugin = p.plugin AND t.kind = k.kind
+        WHERE t.tenant_id = :tenant AND t.plugin = g.plugin AND t.kind = g.kind
         ORDER BY t.due_at LIMIT 1
     ) t
+    WHERE t.due_at IS NOT NULL
 """)
 # Each row is looked up at the place where it was read, which costs the same however many others are open. A row
 # that was set again since then is elsewhere and stays; name and key say that no other row has taken its place.
@@ -91,10 +92,13 @@ def due(scope: Scope, plugins: Collection[str], kinds: Collection[str], most: in
     return list(scope.run(DUE, plugins=list(plugins), kinds=list(kinds), most=most, now=scope.now))
 
 
-def next_due(scope: Scope, plugins: Collection[str], kinds: Collection[str]) -> datetime | None:
-    """When the next row is due, by the tenant's clock; None if nothing is ever due."""
-    row = scope.one(NEXT, plugins=list(plugins), kinds=list(kinds)) if plugins else None
-    return row.due_at if row else None
+def next_due(scope: Scope, wanted: Collection[tuple[str, str]]) -> dict[tuple[str, str], datetime]:
+    """When the next row of plugins and kinds is due, by the tenant's clock.
+
+    Pairs of a plugin and a kind without any are absent; a row that failed is never due.
+    """
+    rows = scope.run(NEXT, plugins=[name for name, _ in wanted], kinds=[kind for _, kind in wanted])
+    return {(row.plugin, row.kind): row.due_at for row in rows}
 
 
 @dataclass

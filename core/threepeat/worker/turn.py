@@ -216,32 +216,32 @@ class _Turn:
             calls_wait: No more calls to the outside can begin: whoever ends one announces the tenant.
         """
         scope, active = self._scope, self._still_active()
-        own = timers.next_due(scope, [housekeeping.CORE], ("timer",))
+        own = [(housekeeping.CORE, "timer")]
+        outside = [(plugin.id, "call") for plugin in active if plugin.outbounds]
+        timed = [plugin.id for plugin in active if plugin.timers or plugin.schedules]
+        inside = [(name, kind) for name in timed for kind in ("timer", "schedule")]
+        found = timers.next_due(scope, own + outside + inside)
         duties: Sequence[Row[Any]] = ()
-        if own is not None and own <= scope.now:
+        if own[0] in found and found[own[0]] <= scope.now:
             duties = housekeeping.take(scope)
-            own = timers.next_due(scope, [housekeeping.CORE], ("timer",))
-        calls = timers.next_due(scope, [plugin.id for plugin in active if plugin.outbounds], ("call",))
-        if calls is not None and calls_wait:
-            calls = max(calls, scope.now + WAIT_FOR_CALLS)
-        names = [plugin.id for plugin in active if plugin.timers or plugin.schedules]
-        found = (own, calls, timers.next_due(scope, names, ("timer", "schedule")))
-        return duties, min((moment for moment in found if moment is not None), default=None)
+            del found[own[0]]
+            found |= timers.next_due(scope, own)
+        for one in outside:
+            if calls_wait and one in found:
+                found[one] = max(found[one], scope.now + WAIT_FOR_CALLS)
+        return duties, min(found.values(), default=None)
 
     def _serve_log(self, work: "_Work") -> None:
-        events, unreadable, until = work.events, work.broken, work.until
+        until = work.until
         behind = [plugin for plugin in self._still_active() if self._positions[plugin.id] < until]
-        idle = []
-        for plugin in behind:
-            position, handlers = self._positions[plugin.id], self._handlers.get(plugin.id, ())
-            wanted = {handler.event for handler in handlers}
-            mine = [event for event in events if event.position > position and type(event) in wanted]
-            types = {event.type for event in wanted}
-            broken = [one for one in unreadable if one.position > position and one.type in types]
-            if not mine and not broken:
-                idle.append(plugin.id)
-                continue
-            share, sent = self._share(plugin), Events(self.opened, plugin, handlers)
+        meant = {plugin.id: self._meant_for(plugin, work) for plugin in behind}
+        busy = [plugin for plugin in behind if any(meant[plugin.id])]
+        everybody = log.concerned(event for plugin in busy for event in meant[plugin.id][0])
+        parked = letters.parked(self._scope, [plugin.id for plugin in busy], everybody)
+        for plugin in busy:
+            mine, broken = meant[plugin.id]
+            handlers = self._handlers.get(plugin.id, ())
+            share, sent = self._share(plugin), Events(self.opened, plugin, handlers, parked[plugin.id])
             for one in broken:
                 sent.unreadable(one)
             sent.prepare(mine)
@@ -249,8 +249,18 @@ class _Turn:
             sent.write()
             self._stand(share, untried[0].position - 1 if untried else until)
             fault_point("turn.after-plugin")
+        idle = [plugin.id for plugin in behind if plugin not in busy]
         if idle:
             self._scope.run(ADVANCE, plugins=idle, until=until)
+
+    def _meant_for(self, plugin: Installed, work: "_Work") -> tuple[list[Event], list[Unreadable]]:
+        """What of the log a plugin handles and has not had yet, and what of that no longer fits its class."""
+        position, wanted = self._positions[plugin.id], {h.event for h in self._handlers.get(plugin.id, ())}
+        types = {event.type for event in wanted}
+        return (
+            [event for event in work.events if event.position > position and type(event) in wanted],
+            [one for one in work.broken if one.position > position and one.type in types],
+        )
 
     def _stand(self, share: Share, position: int) -> None:
         """Write where a plugin stands, and let it rest if it failed too often."""
