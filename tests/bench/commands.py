@@ -15,7 +15,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -319,40 +319,44 @@ def scripts(house: House) -> dict[tuple[str, int], list[replay.Script]]:
     return taken
 
 
-def bare(house: House) -> dict[tuple[str, int], Told]:
+Measure = Callable[[str, int], Told]
+"""What so many clients are answered who ask for the same."""
+
+
+def bare(house: House) -> Measure:
     """The same statements by psycopg alone."""
-    found = {}
     taken = scripts(house)
-    for (what, clients), made in taken.items():
-        if clients == WARM:
-            continue
-        most = len(taken[what, WARM]) * clients // (1 + 16)
-        first, taken[what, WARM] = taken[what, WARM][:most], taken[what, WARM][most:]
+
+    def measure(what: str, clients: int) -> Told:
+        made, warm = taken[what, clients], taken[what, WARM]
+        most = len(warm) * clients // (1 + 16)
+        first, taken[what, WARM] = warm[:most], warm[most:]
         seconds, took = replay.sent_again(house.url("app", COPIES[1]), made, clients, first=first)
-        found[what, clients] = Told(seconds=seconds, took=took)
-        said(f"{what}, {len(made[0])} bare statements", clients, found[what, clients])
-    return found
+        told = Told(seconds=seconds, took=took)
+        said(f"{what}, {len(made[0])} bare statements", clients, told)
+        return told
+
+    return measure
 
 
-def ours(house: House) -> dict[tuple[str, int], Told]:
+@contextmanager
+def ours(house: House) -> Iterator[Measure]:
     """Over HTTP, by the real server in processes of its own."""
-    told: dict[tuple[str, int], Told] = {}
     numbers = count()
 
-    def run(port: int, what: str, clients: int) -> Told:
+    def measure(what: str, clients: int) -> Told:
         raws = [one.wire(next(numbers)) for one in house.shop.asks(what, house.whose(clients))]
-        return ask(port, raws, clients or 16)
+        told = ask(port, raws, clients or 16)
+        if clients != WARM:
+            said(what, clients, told)
+        return told
 
     with served("--processes", str(PROCESSES)) as (port, _process):
-        for what in (*WHAT, HOT):
-            run(port, what, WARM)
-            for clients in CLIENTS:
-                told[what, clients] = run(port, what, clients)
-                said(what, clients, told[what, clients])
-    return told
+        yield measure
 
 
-def by_hand(house: House) -> dict[tuple[str, int], Told]:
+@contextmanager
+def by_hand(house: House) -> Iterator[Measure]:
     """The same three commands of the service that is written by hand, on the same server."""
     owner = make_url(house.url("owner")).username
     with psycopg.connect(house.admin_url, autocommit=True) as admin:
@@ -370,17 +374,16 @@ def by_hand(house: House) -> dict[tuple[str, int], Told]:
         "join": lambda n: {"member": n + 1, "team": n + 1, "number": n},
         "draw": lambda n: {"member": n + 1, "box": n + 1},
     }
-    told = {}
+
+    def measure(what: str, clients: int) -> Told:
+        raws = [Ask("POST", f"/{what}", "", bodies[what](n)).wire(n) for n in house.whose(clients)]
+        told = ask(port, raws, clients or 16)
+        if clients != WARM:
+            said(f"{what}, by hand", clients, told)
+        return told
+
     with uvicorn() as port:
-        for what in BY_HAND:
-            for clients in (WARM, *CLIENTS):
-                raws = [Ask("POST", f"/{what}", "", bodies[what](n)).wire(n) for n in house.whose(clients)]
-                if clients == WARM:
-                    ask(port, raws, 16)
-                    continue
-                told[what, clients] = ask(port, raws, clients)
-                said(f"{what}, by hand", clients, told[what, clients])
-    return told
+        yield measure
 
 
 FILL = """
@@ -418,6 +421,19 @@ def said(what: str, clients: int, told: Told) -> None:
 
 Measured = Mapping[tuple[str, int], Told]
 """By what it is, and how many clients asked at a time."""
+
+
+def side_by_side(plain: Measure, hand: Measure, mine: Measure) -> tuple[Measured, Measured, Measured]:
+    """What is compared is measured one right after the other: a machine is not as fast in the next minute."""
+    found: tuple[dict[tuple[str, int], Told], ...] = ({}, {}, {})
+    for what in (*WHAT, HOT):
+        for clients in (WARM, *CLIENTS):
+            if what in WHAT and clients in {1, 16}:
+                found[1][what, clients] = plain(what, clients)
+            if what in BY_HAND:
+                found[2][what, clients] = hand(what, clients)
+            found[0][what, clients] = mine(what, clients)
+    return ({key: told for key, told in found[0].items() if key[1] != WARM}, found[1], found[2])
 
 
 def report(mine: Measured, plain: Measured, hand: Measured, figures: Figures) -> Table:
@@ -461,9 +477,10 @@ def main() -> int:
         limits = {f"THREEPEAT_HTTP_{name.upper()}": "0" for name in NO_LIMITS}
         os.environ |= limits | {"THREEPEAT_DATA": str(data)}
         house = House(stack, data, sizes)
-        plain, hand, mine = bare(house), by_hand(house), ours(house)
+        plain, hand = bare(house), stack.enter_context(by_hand(house))
+        measured = side_by_side(plain, hand, stack.enter_context(ours(house)))
     figures = Figures.open(parser, wanted)
-    console.print(report(mine, plain, hand, figures))
+    console.print(report(*measured, figures))
     return figures.close()
 
 
