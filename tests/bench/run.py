@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import count, zip_longest
 from pathlib import Path
 from typing import Any
 
@@ -52,6 +52,7 @@ MAPPING = [
 CONNECTIONS = 8
 THREE = ("points", "tiers", "winback")
 BARE_ROW = "bare INSERT, the log's indexes"
+COPY_ROW = "COPY, then INSERT … SELECT"
 INGEST_ROW = "HTTP ingest, batches of 1000"
 END_ROW = "end to end with three tactics, stores: 8, workers: 2"
 LOOP_ROW = "ORM loop, one event at a time"
@@ -63,6 +64,16 @@ BARE = """
     SELECT %(tenant)s, %(base)s + n, 'bench', id, 'order.paid', subject, member, occurred_at, 0, data::jsonb
     FROM unnest(%(id)b::text[], %(subject)b::text[], %(member)b::bigint[], %(occurred_at)b::timestamptz[],
                 %(data)b::text[]) WITH ORDINALITY AS item (id, subject, member, occurred_at, data, n)
+"""
+
+STAGED = """
+    CREATE TEMPORARY TABLE item (n int, id text, subject text, member bigint, occurred_at timestamptz, data text)
+    ON COMMIT DELETE ROWS
+"""
+FROM_STAGED = """
+    INSERT INTO {table} (tenant_id, position, source, id, type, subject, member_id, occurred_at, depth, data)
+    SELECT %(tenant)s, %(base)s + n, 'bench', id, 'order.paid', subject, member, occurred_at, 0, data::jsonb
+    FROM item ORDER BY n
 """
 
 UNSERVED = """
@@ -124,13 +135,18 @@ def event_of(order: ImportedOrder) -> dict[str, Any]:
     }
 
 
-def bare_insert(url: str, table: str, events: Events) -> float:
-    """Seconds that the same rows take by bare set-based INSERT, a thousand to a transaction."""
+Batch = dict[str, Any]
+"""A thousand events: `tenant`, `base`, and a list for each of `COLUMNS`."""
+COLUMNS = ("id", "subject", "member", "occurred_at", "data")
+
+
+def batches_of(events: Events) -> list[Batch]:
+    """Events as columns, a thousand to a batch."""
     members = {subject: number for number, subject in enumerate({event["subject"] for event in events})}
-    batches = []
+    found = []
     for start in range(0, len(events), 1000):
         batch = events[start : start + 1000]
-        batches.append(
+        found.append(
             {
                 "tenant": 1,
                 "base": start,
@@ -141,10 +157,31 @@ def bare_insert(url: str, table: str, events: Events) -> float:
                 "data": [orjson.dumps(event["data"]).decode() for event in batch],
             }
         )
+    return found
+
+
+def bare_insert(url: str, table: str, events: Events) -> float:
+    """Seconds that the same rows take by bare set-based INSERT, a thousand to a transaction."""
+    batches = batches_of(events)
     with psycopg.connect(url, autocommit=True) as connection:
         began = time.perf_counter()
         for batch in batches:
             connection.execute(BARE.format(table=table), batch)
+        return time.perf_counter() - began
+
+
+def bare_copy(url: str, table: str, events: Events) -> float:
+    """Seconds that the same rows take by COPY to a temporary table and INSERT from there."""
+    batches = batches_of(events)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute(STAGED)
+        began = time.perf_counter()
+        for batch in batches:
+            with connection.transaction(), connection.cursor() as cursor:
+                with cursor.copy("COPY item FROM STDIN") as copy:
+                    for row in zip(count(1), *(batch[name] for name in COLUMNS), strict=False):
+                        copy.write_row(row)
+                cursor.execute(FROM_STAGED.format(table=table), {"tenant": batch["tenant"], "base": batch["base"]})
         return time.perf_counter() - began
 
 
@@ -228,7 +265,9 @@ class Bench:
         engine.dispose()
         return seconds
 
-    def bare(self, events: Events, *, indexed: bool) -> float:
+    def bare(
+        self, events: Events, *, indexed: bool, way: Callable[[str, str, Events], float] = bare_insert
+    ) -> float:
         """Seconds of the bare INSERT into a copy of the log's table, with or without its further indexes."""
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute("CREATE SCHEMA IF NOT EXISTS bench")
@@ -237,7 +276,7 @@ class Bench:
             connection.execute(f"CREATE TABLE bench.event (LIKE core.event {including})")
             if not indexed:
                 connection.execute("ALTER TABLE bench.event ADD PRIMARY KEY (tenant_id, position)")
-        seconds = bare_insert(self.owner_url, "bench.event", events)
+        seconds = way(self.owner_url, "bench.event", events)
         with psycopg.connect(self.owner_url, autocommit=True) as connection:
             connection.execute("DROP TABLE bench.event")
         return seconds
@@ -277,8 +316,9 @@ def main() -> int:
 
         measure("bare INSERT, primary key only", samples[1000], lambda s: bench.bare(s, indexed=False))
         measure(BARE_ROW, samples[1000], lambda s: bench.bare(s, indexed=True))
-        for count, sample in samples.items():
-            measure(f"HTTP ingest, batches of {count}", sample, lambda s, n=count: bench.ingest(s, n))
+        measure(COPY_ROW, samples[1000], lambda s: bench.bare(s, indexed=True, way=bare_copy))
+        for n, sample in samples.items():
+            measure(f"HTTP ingest, batches of {n}", sample, lambda s, n=n: bench.ingest(s, n))
         for name, stores, workers, tactics in (
             ("end to end with points, stores: 1, workers: 1", 1, 1, ("points",)),
             ("end to end with points, stores: 8, workers: 2", 8, 2, ("points",)),
@@ -294,16 +334,16 @@ def main() -> int:
 
 def report(rows: Sequence[tuple[str, int, float]], figures: Figures) -> None:
     """Print rates and ratios; the reference is the mean of the two bare INSERTs with the log's indexes."""
-    rates = {name: count / seconds for name, count, seconds in rows}
+    rates = {name: events / seconds for name, events, seconds in rows}
     both = [rate for name, rate in rates.items() if name.startswith(BARE_ROW)]
     reference = sum(both) / len(both)
     loop = rates.get(LOOP_ROW)
     table = Table("", "events", "seconds", "events/s", "of the bare INSERT", "× the ORM loop")
-    for name, count, seconds in rows:
+    for name, events, seconds in rows:
         rate = rates[name]
         table.add_row(
             name,
-            f"{count:,}",
+            f"{events:,}",
             f"{seconds:.1f}",
             f"{rate:,.0f}",
             f"{rate / reference:.0%}",
