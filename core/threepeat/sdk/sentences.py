@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Literal, NamedTuple
 from babel.numbers import format_currency, format_decimal, get_currency_precision
 
 from threepeat.sdk.facts import Fact
+from threepeat.sdk.wording import spoken
 
 if TYPE_CHECKING:
     from threepeat.sdk.audience import Audience
@@ -170,8 +171,8 @@ def _value(value: object, unit: str, words: _Words, currency: str) -> str:
         return words.quoted.format(text=value)
     if unit == "money":
         amount = Decimal(value).scaleb(-get_currency_precision(currency))
-        return str(format_currency(amount, currency, locale=words.babel))
-    number = str(format_decimal(value, locale=words.babel))
+        return str(format_currency(amount, currency, locale=spoken(words.babel)))
+    number = str(format_decimal(value, locale=spoken(words.babel)))
     if unit == "days":
         return (words.day if value == 1 else words.days).format(number=number)
     return number

@@ -4,9 +4,22 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import lru_cache
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_currency, format_decimal
+
+
+@lru_cache(maxsize=256)
+def spoken(locale: str) -> Locale:
+    """Babel's locale of a name such as `zh_CN`, which takes longer to find than a number to write.
+
+    Raises:
+        ValueError: It is not the name of a locale.
+        UnknownLocaleError: Babel does not know it.
+    """
+    return Locale.parse(locale)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +38,7 @@ class Amount:
 
     def said(self, locale: str) -> str:
         """The money as a language writes it, such as `¥128.00`."""
-        return format_currency(Decimal(self.minor) / self.minor_units, self.currency, locale=locale)
+        return format_currency(Decimal(self.minor) / self.minor_units, self.currency, locale=spoken(locale))
 
     def __str__(self) -> str:
         return self.said("en")
@@ -40,8 +53,8 @@ def said(value: Value, locale: str) -> str:
     if isinstance(value, Amount):
         return value.said(locale)
     if isinstance(value, date):
-        return format_date(value, "medium", locale=locale)
-    return format_decimal(value, locale=locale) if isinstance(value, int) else value
+        return format_date(value, "medium", locale=spoken(locale))
+    return format_decimal(value, locale=spoken(locale)) if isinstance(value, int) else value
 
 
 class Wording(str):
