@@ -31,6 +31,8 @@ JOINED = ("        OFFSET 0\n    ) AS l", "    ) AS l USING (member_id)")
 
 def reads(shop, statement):
     """How many lots a payment reads, on a connection that has planned it while there were none."""
+    if shop.platform.database.urls.app_pooled:
+        pytest.skip("behind a pooler no plan is kept from one transaction to the next")
     with shop.platform.database.tenant(shop.tenant.id) as scope:
         ids = list(members.resolve(scope, shop.platform.keyring, [f"m{n}" for n in range(PEOPLE)]).values())
     database = shop.platform.database
