@@ -5,7 +5,7 @@ import random
 import threading
 import time
 from collections import Counter
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -13,6 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
 from threepeat.events import ingest, merging
+from threepeat.http.calls import open_call
 from threepeat.tenancy import consents, members
 from threepeat.tenancy.errors import Conflict
 from threepeat.worker.loop import Worker
@@ -229,11 +230,25 @@ def test_a_merge_waits_for_the_turn_that_handles_the_members_events(shop):
         assert len(members.moved(scope, [shop.id("app") - 1, shop.id("app")])) == 1
 
 
-def test_whom_a_transaction_holds_and_then_merges_is_no_longer_taken_for_themselves(shop):
+def test_whom_a_plugin_held_in_a_call_that_was_undone_may_be_somebody_else_by_now(shop):
+    """The savepoint gives the lock back, and what was known by it is known no more."""
     shop.put("wx", "app")
     source, target = shop.id("wx"), shop.id("app")
     with shop.platform.database.tenant(shop.tenant.id) as scope:
-        assert members.current(scope, source, hold=True) == source
+        with suppress(LookupError), scope.plugin_call():
+            assert members.current(scope, source, hold=True) == source
+            raise LookupError
+        shop.merge_ids(source, target)
+        assert members.moved(scope, [source]) == {source: target}
+
+
+def test_whom_a_command_holds_and_then_merges_is_no_longer_taken_for_themselves(shop):
+    shop.put("wx", "app")
+    source, target = shop.id("wx"), shop.id("app")
+    credential = shop.token("wx")["Authorization"].removeprefix("Bearer ")
+    with open_call(shop.platform, credential, command=True) as call:
+        scope = call.scope
+        assert scope.held == {source}
         assert members.moved(scope, [source]) == {}
         merging.merge(shop.platform, scope, shop.tenant, source, target, by="test")
         assert members.moved(scope, [source]) == {source: target}

@@ -73,7 +73,8 @@ class Scope:
         tenant_id: Bound as `:tenant` in every statement.
         connection: The connection underneath.
         before_commit: What is left to do right before the commit, in this order.
-        held: Members whom nobody else merges or erases before this transaction ends, and who stand for themselves.
+        held: Members whom nobody else merges or erases before this transaction ends, and who stand for themselves:
+            who calls, if it is a member's command.
     """
 
     def __init__(self, connection: Connection, tenant_id: int) -> None:

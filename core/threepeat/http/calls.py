@@ -146,6 +146,9 @@ def open_call(
             member_id = members.current(scope, token.member_id, hold=command)
             if member_id is None:
                 raise Denied
+            if command:
+                # Before any savepoint, with which the lock could be given back.
+                scope.held.add(member_id)
             caller = Caller(f"member:{member_id}", frozenset(), member_id, token.external_id)
         # Only a proved caller may learn that the store is there and suspended.
         if tenant.suspended_at is not None:

@@ -276,7 +276,6 @@ def current(scope: Scope, member_id: int, *, hold: bool) -> int | None:
         if row is None or row.erase_requested_at is not None:
             return None
         if row.merged_into is None:
-            scope.held.add(held)
             break
         held = row.merged_into
     return held
