@@ -425,15 +425,20 @@ Measured = Mapping[tuple[str, int], Told]
 
 def side_by_side(plain: Measure, hand: Measure, mine: Measure) -> tuple[Measured, Measured, Measured]:
     """What is compared is measured one right after the other: a machine is not as fast in the next minute."""
-    found: tuple[dict[tuple[str, int], Told], ...] = ({}, {}, {})
+    served_by_us: dict[tuple[str, int], Told] = {}
+    plains: dict[tuple[str, int], Told] = {}
+    hands: dict[tuple[str, int], Told] = {}
     for what in (*WHAT, HOT):
-        for clients in (WARM, *CLIENTS):
+        mine(what, WARM)
+        if what in BY_HAND:
+            hand(what, WARM)
+        for clients in CLIENTS:
             if what in WHAT and clients in {1, 16}:
-                found[1][what, clients] = plain(what, clients)
+                plains[what, clients] = plain(what, clients)
             if what in BY_HAND:
-                found[2][what, clients] = hand(what, clients)
-            found[0][what, clients] = mine(what, clients)
-    return ({key: told for key, told in found[0].items() if key[1] != WARM}, found[1], found[2])
+                hands[what, clients] = hand(what, clients)
+            served_by_us[what, clients] = mine(what, clients)
+    return served_by_us, plains, hands
 
 
 def report(mine: Measured, plain: Measured, hand: Measured, figures: Figures) -> Table:

@@ -4,6 +4,7 @@ from collections import OrderedDict
 
 REMEMBERED = 10_000
 LEAST = 20
+"""Events of a turn that are handed over however long they take."""
 TOLERATED = 1.5
 """Slices that a turn may take before less is handed over: much of a turn costs the same however much is in it."""
 
@@ -26,7 +27,10 @@ class Pace:
         return self._fits.get(tenant, self._most)
 
     def took(self, tenant: int, events: int, ms: float) -> None:
-        """Learn from a turn. One that ended in time because no more waited says nothing of how many would fit."""
+        """Learn from a turn of so many events and milliseconds.
+
+        One that ended in time because no more waited says nothing of how many would fit.
+        """
         allowed = self.fits(tenant)
         if ms > self._slice_ms * TOLERATED or (events >= allowed and ms < self._slice_ms):
             least = min(LEAST, self._most)

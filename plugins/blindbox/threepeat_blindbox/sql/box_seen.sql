@@ -1,4 +1,5 @@
--- The version that the buyer accepts, and the order's nonce: the first that was given stays. `last`: no other box of the order waits.
+-- The version that the buyer accepts, and the order's nonce: the first that was given stays. `last` says that no other
+-- box of the order waits.
 WITH first AS (
     SELECT o.nonce, o.derived FROM blindbox.box b
     JOIN blindbox.box o ON o.tenant_id = :tenant AND o.series_id = b.series_id AND o.order_id = b.order_id
