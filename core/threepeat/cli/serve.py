@@ -18,6 +18,7 @@ import structlog
 import typer
 from sqlalchemy.exc import DBAPIError
 
+from threepeat.cli.garbage import settle
 from threepeat.cli.logs import configure
 from threepeat.database.checks import BootError
 from threepeat.database.config import DatabaseConfig
@@ -27,6 +28,9 @@ from threepeat.database.poolers import PoolerError
 from threepeat.database.redact import brief
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+    from threepeat.events.platform import Platform
     from threepeat.worker.watch import ChildWatch
 
 LOG_FORMAT, LOG_LEVEL = "THREEPEAT_LOG_FORMAT", "THREEPEAT_LOG_LEVEL"
@@ -62,7 +66,7 @@ def serve(
         stack.enter_context(leaving_in_order())
         stack.enter_context(supervised_database())
         platform = patiently(Platform.open)  # says what is wrong before anything listens
-        served: str | Callable[[], object] = partial(create_app, platform)
+        served: str | Callable[[], object] = partial(_settled, create_app, platform)
         if processes > 1:
             platform.database.dispose()
             served = "threepeat.cli.serve:app"
@@ -88,7 +92,13 @@ def app() -> object:
     from threepeat.events.platform import Platform  # noqa: PLC0415
     from threepeat.http.app import create_app  # noqa: PLC0415
 
-    return create_app(patiently(Platform.open))
+    return _settled(create_app, patiently(Platform.open))
+
+
+def _settled(create_app: "Callable[[Platform], FastAPI]", platform: "Platform") -> object:
+    made = create_app(platform)
+    settle()
+    return made
 
 
 def worker(
@@ -168,6 +178,7 @@ def work(name: str, watch: "ChildWatch", *, log_format: str, log_level: str) -> 
         platform = Platform.open()
         process = Worker(platform, watch=watch, name=name)
         signal.signal(signal.SIGTERM, lambda _number, _frame: process.stop())
+        settle()
         process.run()
         platform.database.dispose()
     except Exception as error:  # noqa: BLE001 - the supervisor puts another in its place

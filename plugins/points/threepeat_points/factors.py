@@ -50,11 +50,13 @@ def terms(ctx: Ctx, orders: Sequence[OrderPaid]) -> dict[str, Terms]:
     found: dict[str, Terms] = {}
     for order, others in zip(orders, factors, strict=True):
         day = chosen.get(order.order_id)
-        if day is not None or others != 1:
+        if day is not None or others.numerator != others.denominator:
             factor = others * Fraction(day.factor_tenths, TENTHS) if day is not None else others
-            if factor > MOST:
+            if factor.numerator > MOST * factor.denominator:
                 raise PluginError(f"points are multiplied by {factor}: the most is {MOST}")
-            found[order.order_id] = Terms(factor.limit_denominator(PRECISION), day.id if day is not None else None)
+            if factor.denominator > PRECISION:
+                factor = factor.limit_denominator(PRECISION)
+            found[order.order_id] = Terms(factor, day.id if day is not None else None)
     return found
 
 

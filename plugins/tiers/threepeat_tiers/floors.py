@@ -45,7 +45,7 @@ class Sale:
 
 def bought(ctx: Ctx, events: Sequence[OrderPaid], rules: Rules) -> None:
     """Keep the tiers that orders have bought: from the payment, or from the end of what was bought before."""
-    sales = {sale.key: sale for sale in reversed(_sold(events, rules))}
+    sales = {sale.key: sale for sale in reversed(_sold(ctx, events, rules))}
     if not sales:
         return
     members = {sale.event.member for sale in sales.values()}
@@ -79,22 +79,22 @@ def bought(ctx: Ctx, events: Sequence[OrderPaid], rules: Rules) -> None:
     look(ctx, members, {sale.event.member: sale.event for sale in reversed(fresh)})
 
 
-def _sold(events: Sequence[OrderPaid], rules: Rules) -> list[Sale]:
-    """Which orders buy which tiers, in the order of the log."""
+def _sold(ctx: Ctx, events: Sequence[OrderPaid], rules: Rules) -> list[Sale]:
+    """Which orders buy which tiers, in the order of the log; lines are looked at where a tier is for sale only."""
     sold = {sku: tier for tier in rules.tiers for sku in tier.sold_as}
-    found = []
-    for event in sorted(events, key=lambda one: one.position):
-        days: Counter[int] = Counter()
-        skus: dict[int, set[str]] = defaultdict(set)
-        for line in event.lines if sold else ():
-            if line.sku in sold:
-                days[sold[line.sku].level] += line.quantity * sold[line.sku].sold_days
-                skus[sold[line.sku].level].add(line.sku)
-        found += [
-            Sale(event, level, min(number, MOST_DAYS), sorted(skus[level]))
-            for level, number in sorted(days.items())
-        ]
-    return found
+    if not sold:
+        return []
+    orders = {event.position: event for event in events}
+    days: Counter[tuple[int, int]] = Counter()
+    skus: dict[tuple[int, int], list[str]] = defaultdict(list)
+    for row in ctx.sql("sold", positions=sorted(orders), skus=sorted(sold)):
+        tier = sold[row.sku]
+        days[row.position, tier.level] += row.quantity * tier.sold_days
+        skus[row.position, tier.level].append(row.sku)
+    return [
+        Sale(orders[position], level, min(number, MOST_DAYS), skus[position, level])
+        for (position, level), number in sorted(days.items())
+    ]
 
 
 def refunded(ctx: Ctx, events: Sequence[OrderRefunded]) -> None:

@@ -86,7 +86,7 @@ class Tiers(Plugin[TiersSettings]):
     def reactions(self) -> Iterable[Reaction]:
         """Growth is noted of everybody and at all times; only who takes part in a tactic that is on rises."""
         yield when(MemberRegistered, reactions.registered, always=True)
-        yield when(OrderPaid, reactions.paid, always=True)
+        yield when(OrderPaid, reactions.paid, always=True, unread={"lines"})
         yield when(OrderRefunded, reactions.refunded, always=True)
         yield when(VisitMade, reactions.taking_part(VisitMade.type), always=True)
         yield when(AppointmentAttended, reactions.taking_part(AppointmentAttended.type), always=True)

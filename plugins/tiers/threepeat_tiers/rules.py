@@ -1,5 +1,6 @@
 """The rules of a version: what is in force, as it was put into force. Pure: no database."""
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from decimal import Decimal
 from fractions import Fraction
@@ -71,7 +72,7 @@ class TierRule(BaseModel):
         """The growth that keeps it at a review."""
         return self.qualify if self.retain is None else self.retain
 
-    @property
+    @cached_property
     def factor(self) -> Fraction:
         """What multiplies points."""
         return Fraction(self.earn_factor)
@@ -122,13 +123,19 @@ class Rules(BaseModel):
         return {one.level: one for one in self.tiers}
 
     @cached_property
+    def levels(self) -> list[int]:
+        """The levels, the lowest first."""
+        return [one.level for one in self.tiers]
+
+    @cached_property
     def counted(self) -> dict[str, Interaction]:
         """How taking part counts, by event type."""
         return {one.kind: one for one in self.interactions}
 
     def fit(self, level: int) -> int:
         """The level, or the next lower one that there is; 0 if there is none."""
-        return max((one.level for one in self.tiers if one.level <= level), default=0)
+        place = bisect_right(self.levels, level)
+        return self.levels[place - 1] if place else 0
 
     def at(self, level: int) -> TierRule | None:
         """The tier in which a level stands, if any."""

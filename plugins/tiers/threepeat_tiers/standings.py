@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Row
@@ -18,6 +19,7 @@ from threepeat_tiers.versions import Ctx
 from threepeat_tiers.windows import local_day
 
 COLUMNS = tuple(field.name for field in fields(Standing))
+COLUMNS_OF = attrgetter(*COLUMNS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +50,7 @@ def read(ctx: Ctx, members: Collection[int]) -> dict[int, Standing]:
 
 def of(row: Row[Any]) -> Standing:
     """A row of the table."""
-    return Standing(**{name: getattr(row, name) for name in COLUMNS})
+    return Standing(*COLUMNS_OF(row))
 
 
 def write(

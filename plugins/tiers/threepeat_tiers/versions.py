@@ -36,8 +36,8 @@ def in_force(ctx: Ctx) -> InForce:
     row = ctx.sql("latest")[0]
     edited = Rules.of(ctx.settings, [TierRule.model_validate(form) for form in row.tiers])
     number, before = row.number or 0, parse(row.rules) if row.rules else None
-    if before == edited:
-        return InForce(number, edited, row.closing)
+    if before is not None and before == edited:
+        return InForce(number, before, row.closing)
     if not ctx.sql("add_version", number=number + 1, rules=edited.model_dump_json()):
         return in_force(ctx)  # somebody else was first: look at what counts now
     if before is not None and not edited.worsens(before):
