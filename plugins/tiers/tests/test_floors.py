@@ -51,6 +51,26 @@ def test_days_add_up_and_a_refund_takes_its_own(shop):
     assert shop.level("ann") == 1
 
 
+def test_every_line_of_a_product_counts_and_no_other_does(shop):
+    held = (("card", 1), ("tea", 5), ("card", 2))
+    lines = [{"sku": sku, "quantity": pieces, "amount": 100} for sku, pieces in held]
+    shop.batch(shop.order("ann", "1", 8, lines=lines), shop.order("bob", "2", 8, lines=lines[1:2]))
+    assert shop.levels() == {"ann": 3, "bob": 1}
+    shop.at(FIRST + 89 * DAY)
+    assert shop.level("ann") == 3
+    shop.at(FIRST + 91 * DAY)
+    assert shop.level("ann") == 1
+
+
+def test_lines_of_another_store_at_the_same_place_in_its_log_buy_nothing(shop, make_shop):
+    other = make_shop()
+    for each, lines in ((shop, []), (other, [{"sku": "card", "quantity": 1, "amount": 100}])):
+        each.batch(each.order("ann", "1", 1, lines=lines))
+    places = "SELECT position FROM core.event WHERE tenant_id = :tenant AND type = 'order.paid'"
+    assert shop.rows(places) == other.rows(places)
+    assert (shop.level("ann"), other.level("ann")) == (1, 1)
+
+
 def test_a_refund_in_full_ends_it_whatever_comes_first(shop):
     shop.batch(shop.refund("ann", "r", 100, "1"), card(shop, "ann", "1"))
     assert shop.level("ann") == 1
