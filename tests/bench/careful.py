@@ -91,7 +91,7 @@ class Draw(BaseModel):
     box: int
 
 
-engine = create_engine(os.environ["CAREFUL_URL"], pool_size=20, max_overflow=20)
+engine = create_engine(os.environ["CAREFUL_URL"], pool_size=15, max_overflow=0)
 app = FastAPI()
 
 
