@@ -1,6 +1,7 @@
 import json
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any, ClassVar
@@ -515,6 +516,23 @@ def test_every_bad_credential_gets_the_same_401(
         good = client.post("/v1/events", headers=headers, content=json.dumps(event()).encode())
         assert good.status_code == 200, "the good key works, so that the bad ones prove something"
     assert len(log(platform, tenant)) == 1
+
+
+def test_a_token_that_was_good_is_refused_once_it_has_expired(
+    platform: Platform, url: str, tenant: Tenant, make_token: Callable[..., str]
+) -> None:
+    signing = platform.keyring.derive(keys.TOKEN)
+    claims = jwt.decode(make_token(tenant, "m1"), signing, ["HS256"], issuer="threepeat")
+    ends = int(time.time()) + 3
+    token = jwt.encode(claims | {"exp": ends}, signing, "HS256")
+    viewed = json.dumps(event()).encode()
+    headers = {"Authorization": f"Bearer {token}", "Content-Type": SINGLE}
+    with httpx2.Client(base_url=url, headers=headers) as client:
+        assert client.get("/v1/me").status_code == 200
+        assert client.post("/v1/events", content=viewed).status_code == 200
+        time.sleep(ends - time.time())
+        assert_problem(client.get("/v1/me"), 401)
+        assert_problem(client.post("/v1/events", content=viewed), 401)
 
 
 @pytest.mark.parametrize(

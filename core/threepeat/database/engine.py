@@ -12,7 +12,7 @@ import psycopg
 from psycopg.types.array import ListBinaryDumper
 from sqlalchemy import Connection, Engine, Row, TextClause, create_engine, event, text
 
-from threepeat.database import direct, poolers
+from threepeat.database import direct, idle, poolers
 from threepeat.database.config import Urls
 from threepeat.database.sealed import BrokenTurnError, SealedBind, SealedConnection, SealedCursor, plugin_call
 
@@ -188,13 +188,13 @@ class Database:
             pool_size=pool_size,
             max_overflow=0,
             pool_timeout=10,
-            pool_pre_ping=True,
             hide_parameters=True,  # an error is logged, and its values are people's
             json_serializer=_dumps,
             json_deserializer=orjson.loads,
             connect_args=self.urls.options(role, role),
         )
         engine._connection_cls = SealedBind  # noqa: SLF001 - SQLAlchemy's own seam for this, without a public name
+        idle.watch(engine)
         event.listen(engine, "do_connect", _connect)
         event.listen(engine, "first_connect", lambda made, _record: poolers.refuse(made, self.urls, role))
         event.listen(engine, "connect", _prefer_binary_arrays)

@@ -87,9 +87,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """A caller whose credential was good when it was last looked at."""
+    """A caller whose credential was good when it was last looked at.
+
+    Attributes:
+        token: What a member token says; an API key is not kept, for it opens more and for longer.
+    """
 
     digest: bytes
+    token: keys.MemberToken | None
     own_requests: tuple[Limit, ...]
     own_events: tuple[Limit, ...]
     share: Share
@@ -150,27 +155,27 @@ class Callers:
         if until is not None and time.monotonic() < until:
             raise Denied
         try:
-            share, kind = await self._owner(credential.decode("latin-1"))
+            share, token = await self._owner(credential.decode("latin-1"))
         except Denied:
             self._refused.put(digest, time.monotonic() + REFUSED_SECONDS)
             raise
         self._refresh(share)
-        return self._known.put(digest, self._make(digest, share, kind))
+        return self._known.put(digest, self._make(digest, share, token))
 
     def forget(self, known: Known) -> None:
         """The credential was refused by the call itself: it is looked up again next time."""
         self._known.drop(known.digest)
 
-    async def _owner(self, value: str) -> tuple[Share, str]:
-        if not value.startswith("tp_"):
-            return self._share(keys.read_token(self._keyring, value).tenant_id), "member"
-        parsed = keys.parse_key(value)
+    async def _owner(self, value: str) -> tuple[Share, keys.MemberToken | None]:
+        parsed = keys.read(self._keyring, value)
+        if isinstance(parsed, keys.MemberToken):
+            return self._share(parsed.tenant_id), parsed
         row = await self._look_up(KEY_AND_PLAN, parsed.tenant_id, parsed.id, parsed.tenant_id)
         keys.prove(self._keyring, parsed, bytes(row[0]) if row and row[0] is not None else None)
         share = self._share(parsed.tenant_id)
         if row:
             share.allow(row[1], row[2])
-        return share, "key"
+        return share, None
 
     async def _look_up(self, statement: str, tenant_id: int, *values: object) -> tuple[Any, ...] | None:
         if self.pool is None:
@@ -207,11 +212,15 @@ class Callers:
     def _share(self, tenant_id: int) -> Share:
         return self._shares.get(tenant_id) or self._shares.put(tenant_id, Share(tenant_id, self._config))
 
-    def _make(self, digest: bytes, share: Share, kind: str) -> Known:
+    def _make(self, digest: bytes, share: Share, token: keys.MemberToken | None) -> Known:
         config = self._config
-        requests = config.key_requests if kind == "key" else config.member_requests
-        events = config.key_events if kind == "key" else config.member_events
-        return Known(digest, _limits(f"{kind}-requests", requests), _limits(f"{kind}-events", events), share)
+        kind, requests, events = (
+            ("member", config.member_requests, config.member_events)
+            if token
+            else ("key", config.key_requests, config.key_events)
+        )
+        own = (_limits(f"{kind}-requests", requests), _limits(f"{kind}-events", events))
+        return Known(digest, token, *own, share)
 
 
 def wait(limits: tuple[Limit, ...]) -> tuple[Limit, float] | None:

@@ -18,11 +18,13 @@ from threepeat.database.faults import fault_point
 from threepeat.events.opened import OpenTenant
 from threepeat.events.platform import Platform
 from threepeat.http import faults
+from threepeat.http.callers import Known
 from threepeat.http.problems import problem
 from threepeat.tenancy import keys, members
 from threepeat.tenancy.entering import enter
 from threepeat.tenancy.errors import NotAllowed, NotFound
-from threepeat.tenancy.keys import Denied, KeyScope
+from threepeat.tenancy.keyring import Keyring
+from threepeat.tenancy.keys import Denied, KeyScope, MemberToken, ParsedKey
 from threepeat.tenancy.tenants import Tenant
 
 T = TypeVar("T")
@@ -101,6 +103,18 @@ def credential(request: Request) -> str:
     return value.strip()
 
 
+def presented(request: Request, keyring: Keyring) -> ParsedKey | MemberToken:
+    """What a request shows: a member token that the edge has proved already, or its credential, read anew.
+
+    Raises:
+        Denied: There is none, it is malformed or has expired.
+    """
+    known: Known | None = request.scope.get("threepeat.known")
+    if known is not None and known.token is not None:
+        return keys.still(known.token)
+    return keys.read(keyring, credential(request))
+
+
 def note(request: Request, **fields: str) -> None:
     """Add fields to the request's log line."""
     request.scope.setdefault("threepeat.log", {}).update(fields)
@@ -118,11 +132,16 @@ def require(caller: Caller, wanted: frozenset[KeyScope]) -> None:
 
 @contextmanager
 def open_call(
-    platform: Platform, value: str, *, command: bool = False, timeouts: Timeouts | None = None
+    platform: Platform,
+    shown: ParsedKey | MemberToken,
+    *,
+    command: bool = False,
+    timeouts: Timeouts | None = None,
 ) -> Iterator[Call]:
     """Check a credential and open its tenant's transaction, in that transaction.
 
     Args:
+        shown: The credential, as it was read.
         command: It will change something; a merge or an erasure of a calling member waits until it is done.
         timeouts: How long the transaction may take over one step.
 
@@ -130,26 +149,22 @@ def open_call(
         Denied: The credential is not valid, or its member is erased.
         NotAllowed: The tenant is suspended.
     """
-    token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
-    parsed = keys.parse_key(value) if token is None else None
-    tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
-    with platform.database.outside(tenant_id) as scope:
+    with platform.database.outside(shown.tenant_id) as scope:
+        member = isinstance(shown, MemberToken)
         try:
-            member = token is not None
             tenant = enter(scope, timeouts=timeouts, by_keys=command or member, still=command and member)
         except NotFound:
             raise Denied from None
-        if parsed is not None:
-            caller = Caller(f"key:{parsed.id}", keys.check_key(scope, platform.keyring, parsed))
+        if isinstance(shown, ParsedKey):
+            caller = Caller(f"key:{shown.id}", keys.check_key(scope, platform.keyring, shown))
         else:
-            assert token is not None  # noqa: S101 - one of the two was read
-            member_id = members.current(scope, token.member_id, hold=command)
+            member_id = members.current(scope, shown.member_id, hold=command)
             if member_id is None:
                 raise Denied
             if command:
                 # Before any savepoint, with which the lock could be given back.
                 scope.held.add(member_id)
-            caller = Caller(f"member:{member_id}", frozenset(), member_id, token.external_id)
+            caller = Caller(f"member:{member_id}", frozenset(), member_id, shown.external_id)
         # Only a proved caller may learn that the store is there and suspended.
         if tenant.suspended_at is not None:
             raise NotAllowed("this store is suspended; ask the operator")
@@ -222,8 +237,8 @@ class Door:
         return self._attempt(request, work, command=command)
 
     def _attempt(self, request: Request, work: Callable[[Call], T], *, command: bool) -> T:
-        value = credential(request)
-        with open_call(self.platform, value, command=command, timeouts=self.timeouts) as call:
+        shown = presented(request, self.platform.keyring)
+        with open_call(self.platform, shown, command=command, timeouts=self.timeouts) as call:
             note(request, tenant=call.tenant.store.slug)
             answer = work(call)
             if command:

@@ -17,13 +17,13 @@ from threepeat.events.ingest import append, plain
 from threepeat.events.platform import Platform
 from threepeat.events.refusals import Refusals
 from threepeat.http.callers import Known, charge
-from threepeat.http.calls import Caller, bearer, credential, note, require
+from threepeat.http.calls import Caller, bearer, note, presented, require
 from threepeat.http.paths import Room
 from threepeat.http.problems import Problem, problem
 from threepeat.sdk.events import Sender
 from threepeat.tenancy import keys, members
 from threepeat.tenancy.errors import NotAllowed
-from threepeat.tenancy.keys import Denied, KeyScope
+from threepeat.tenancy.keys import Denied, KeyScope, MemberToken, ParsedKey
 
 MOST = 1000
 BATCH = "application/cloudevents-batch+json"
@@ -114,7 +114,7 @@ async def post_events(request: Request) -> Response:
     platform: Platform = request.app.state.platform
     pool: AsyncConnectionPool[AsyncConnection[Any]] = request.app.state.pool
     refusals: Refusals = request.app.state.refusals
-    value = credential(request)
+    shown = presented(request, platform.keyring)
     body = await request.body()
     kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     batch = kind == BATCH or (kind == "application/json" and body.lstrip()[:1] == b"[")
@@ -123,7 +123,7 @@ async def post_events(request: Request) -> Response:
     timeouts = request.app.state.door.timeouts
     charge(known.events, len(raws) - 1)  # the edge has charged the first, whatever the body holds
     async with pool.connection() as connection:
-        tenant_id, slug, currency, caller = await _authenticate(platform, connection, value, timeouts)
+        tenant_id, slug, currency, caller = await _authenticate(platform, connection, shown, timeouts)
         note(request, tenant=slug)
         sender = Sender.SERVER if caller.member_id is None else Sender.MEMBER
         items = read(
@@ -162,32 +162,29 @@ async def post_events(request: Request) -> Response:
 
 
 async def _authenticate(
-    platform: Platform, connection: AsyncConnection[Any], value: str, timeouts: Timeouts
+    platform: Platform, connection: AsyncConnection[Any], shown: ParsedKey | MemberToken, timeouts: Timeouts
 ) -> tuple[int, str, str, Caller]:
-    token = None if value.startswith("tp_") else keys.read_token(platform.keyring, value)
-    parsed = keys.parse_key(value) if token is None else None
-    tenant_id = token.tenant_id if token else parsed.tenant_id if parsed else 0
+    tenant_id = shown.tenant_id
     async with in_tenant(connection, tenant_id, timeouts):
         found = await connection.execute(TENANT, (tenant_id,))
-        if token is not None:
-            stored = await connection.execute(MEMBER, {"tenant": tenant_id, "id": token.member_id})
+        if isinstance(shown, MemberToken):
+            stored = await connection.execute(MEMBER, {"tenant": tenant_id, "id": shown.member_id})
         else:
-            stored = await connection.execute(KEY, (tenant_id, parsed.id if parsed else ""))
+            stored = await connection.execute(KEY, (tenant_id, shown.id))
         tenant = await found.fetchone()
         known = await stored.fetchone()
     if tenant is None:
         raise Denied
     currency, slug, suspended_at = tenant
-    if parsed is not None:
-        keys.prove(platform.keyring, parsed, bytes(known[0]) if known else None)
+    if isinstance(shown, ParsedKey):
+        keys.prove(platform.keyring, shown, bytes(known[0]) if known else None)
         scopes = frozenset(KeyScope(scope) for scope in known[1]) if known else frozenset()
-        caller = Caller(f"key:{parsed.id}", scopes)
+        caller = Caller(f"key:{shown.id}", scopes)
         require(caller, frozenset({KeyScope.INGEST}))
     else:
-        assert token is not None  # noqa: S101 - one of the two was read
         if known is None:
             raise Denied
-        caller = Caller(f"member:{known[0]}", frozenset(), known[0], token.external_id)
+        caller = Caller(f"member:{known[0]}", frozenset(), known[0], shown.external_id)
     if suspended_at is not None:
         raise NotAllowed("this store is suspended; ask the operator")
     return tenant_id, slug, currency, caller

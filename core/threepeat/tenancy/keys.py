@@ -3,6 +3,7 @@
 import hmac
 import re
 import secrets
+import time
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -76,11 +77,16 @@ class ParsedKey:
 
 @dataclass(frozen=True, slots=True)
 class MemberToken:
-    """A proved member token."""
+    """A proved member token.
+
+    Attributes:
+        expires_at: In seconds since 1970.
+    """
 
     tenant_id: int
     member_id: int
     external_id: str
+    expires_at: int
 
 
 def create_key(scope: Scope, keyring: Keyring, name: str, scopes: Collection[str], *, by: str) -> str:
@@ -204,8 +210,28 @@ def read_token(keyring: Keyring, token: str) -> MemberToken:
             continue
         except (jwt.InvalidTokenError, ValueError):
             raise Denied from None
-        return MemberToken(claims["tid"], int(claims["sub"]), claims["ext"])
+        return MemberToken(claims["tid"], int(claims["sub"]), claims["ext"], int(claims["exp"]))
     raise Denied
+
+
+def read(keyring: Keyring, value: str) -> ParsedKey | MemberToken:
+    """Read a credential, as far as that goes without the database: whose key it would be, or whose token it is.
+
+    Raises:
+        Denied: It is malformed, expired or signed by somebody else.
+    """
+    return parse_key(value) if value.startswith("tp_") else read_token(keyring, value)
+
+
+def still(token: MemberToken) -> MemberToken:
+    """A token that was read a while ago.
+
+    Raises:
+        Denied: It has expired since.
+    """
+    if token.expires_at <= time.time():
+        raise Denied
+    return token
 
 
 def _hash(pepper: bytes, secret: str) -> bytes:
