@@ -1,6 +1,7 @@
 """`threepeat serve` with several processes is one server: what it was told holds in each of them."""
 
 import json
+import os
 import subprocess
 import sys
 import time
@@ -12,6 +13,7 @@ import psycopg
 import pytest
 from psycopg import sql
 
+from threepeat.cli.cores import can_be_kept
 from threepeat.cli.demo import free_port
 
 QUOTELESS = "payment without its quote"
@@ -118,6 +120,37 @@ def test_workers_beside_it_that_are_killed_are_started_again(serve, tenant, send
     assert len(workers) == 1
     assert "a process beside this one has ended" in log.read_text("utf-8")
     assert not psutil.pid_exists(server.pid)
+
+
+@pytest.mark.skipif(not can_be_kept(), reason="this system does not let a process choose its core")
+def test_each_process_has_a_core_of_its_own_and_leaves_it_to_who_comes_after_it(serve):
+    def cores():
+        return sorted(tuple(one.cpu_affinity()) for one in answering())
+
+    def answering():
+        return [one for one in server.children() if "spawn_main" in "".join(cmdline(one))]
+
+    free = sorted(os.sched_getaffinity(0))
+    want = sorted((free[number % len(free)],) for number in range(2))
+    with serve("--processes", "2", "--workers", "1", "--cpu-affinity", form="text") as (port, _log):
+        until(lambda: refused(port))
+        server = next(one for one in psutil.process_iter() if str(port) in cmdline(one))
+        until(lambda: cores() == want)
+        (worker,) = [one for one in server.children() if "worker" in cmdline(one)]
+        assert sorted(worker.cpu_affinity()) == free
+        killed = answering()[0]
+        killed.kill()
+        until(lambda: cores() == want and killed not in answering())
+
+
+@pytest.mark.skipif(not can_be_kept(), reason="this system does not let a process choose its core")
+def test_without_being_told_nobody_keeps_to_a_core(serve):
+    with serve("--processes", "2", form="text") as (port, _log):
+        until(lambda: refused(port))
+        server = next(one for one in psutil.process_iter() if str(port) in cmdline(one))
+        assert {tuple(sorted(one.cpu_affinity())) for one in server.children()} == {
+            tuple(sorted(os.sched_getaffinity(0)))
+        }
 
 
 def cmdline(process):

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from functools import partial
+from pathlib import Path
 from tempfile import TemporaryDirectory
 from types import FrameType
 from typing import TYPE_CHECKING, Annotated, NoReturn, TypeVar
@@ -18,6 +19,7 @@ import structlog
 import typer
 from sqlalchemy.exc import DBAPIError
 
+from threepeat.cli.cores import can_be_kept, keep_to_one
 from threepeat.cli.garbage import settle
 from threepeat.cli.logs import configure
 from threepeat.database.checks import BootError
@@ -35,6 +37,8 @@ if TYPE_CHECKING:
 
 LOG_FORMAT, LOG_LEVEL = "THREEPEAT_LOG_FORMAT", "THREEPEAT_LOG_LEVEL"
 """What `--log-format` and `--log-level` are read from, too: so the processes beside the first learn of them."""
+CORES = "THREEPEAT_CORES"
+"""Names the folder in which the processes of `serve` share out the cores among them."""
 PAUSE_SECONDS = 0.5
 AGAIN_SECONDS = 2.0
 
@@ -49,12 +53,25 @@ def serve(
     port: Annotated[int, typer.Option(envvar="THREEPEAT_PORT", help="Port to listen on.")] = 8000,
     processes: Annotated[int, typer.Option(min=1, help="How many processes answer.")] = 1,
     workers: Annotated[int, typer.Option(min=0, help="How many worker processes to run beside it.")] = 0,
+    cpu_affinity: Annotated[
+        bool,
+        typer.Option(
+            "--cpu-affinity",
+            envvar="THREEPEAT_CPU_AFFINITY",
+            help="Keep each process that answers on a core of its own: more requests per second on a machine that"
+            " serves nothing else. Linux only.",
+        ),
+    ] = False,
 ) -> None:
     """Serve the HTTP API.
 
     Without THREEPEAT_APP_URL it also runs the embedded PostgreSQL, and restarts it should it die.
     """
+    if cpu_affinity and not can_be_kept():
+        raise typer.BadParameter("this system does not let a process choose its core", param_hint="--cpu-affinity")
     with ExitStack() as stack:
+        if cpu_affinity:
+            os.environ[CORES] = stack.enter_context(TemporaryDirectory(prefix="threepeat-cores-"))
         os.environ["PROMETHEUS_MULTIPROC_DIR"] = stack.enter_context(
             TemporaryDirectory(prefix="threepeat-metrics-")
         )
@@ -96,6 +113,8 @@ def app() -> object:
 
 
 def _settled(create_app: "Callable[[Platform], FastAPI]", platform: "Platform") -> object:
+    if CORES in os.environ:
+        keep_to_one(Path(os.environ[CORES]))
     made = create_app(platform)
     settle()
     return made

@@ -1,7 +1,8 @@
 """Who knocks: credentials proved before a request gets a body read, a thread or a transaction.
 
-The proof here only decides whose limits count. Each call is authenticated again in its own transaction, so
-that a revoked key stops at once. What a store's plan allows is read with an API key, and again within a minute.
+The proof here decides whose limits count. Each call asks again in its own transaction for the key, or for the
+member of a token, so that a revoked key stops at once; only a token's signature is not checked twice. What a
+store's plan allows is read with an API key, and again within a minute.
 """
 
 import asyncio

@@ -1,7 +1,9 @@
 """Many at once: nothing is held twice, nothing is paid twice, and nobody waits in a circle."""
 
 import random
+import time
 from collections import Counter
+from threading import Event
 
 import pytest
 from sqlalchemy import text
@@ -13,6 +15,10 @@ from threepeat_checkout import keeping
 from threepeat_checkout.quotes import Quotes
 
 THREADS = 32
+WAITING = text("""
+    SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+    WHERE NOT granted AND datname = current_database()
+""")
 DEADLOCKS = text("SELECT deadlocks FROM pg_stat_database WHERE datname = current_database()")
 
 
@@ -185,17 +191,27 @@ def test_everything_at_once_adds_up(stormy):
 
 
 def test_a_command_sees_what_a_payment_did_while_it_waited(shop):
-    """The row is read again under the lock; what was read before counts for nothing."""
+    """The row is read under the lock; what was seen before counts for nothing."""
     quote = shop.reserved(coupon="a")
-    real = keeping.read
+    paying = Event()
 
-    def read_then_pay(ctx, quote_id):
-        found = real(ctx, quote_id)
-        at_once(lambda: shop.call(lambda other: Quotes(other).confirm(quote_id, "o1")))
-        return found
+    def pay(ctx):
+        Quotes(ctx).confirm(quote.id, "o1")
+        paying.set()
+        until_somebody_waits(shop)
 
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(keeping, "read", lambda ctx, one: (patch.undo(), read_then_pay(ctx, one))[1])
+    def release():
+        assert paying.wait(30)
         with pytest.raises(Refused, match="is paid"):
             shop.call(lambda ctx: Quotes(ctx).release(quote.id))
+
+    at_once(lambda: shop.call(pay), release)
     assert shop.state(quote) == "confirmed"
+
+
+def until_somebody_waits(shop):
+    end = time.monotonic() + 30
+    with shop.platform.database.directory() as connection:
+        while not connection.execute(WAITING).scalar_one():
+            assert time.monotonic() < end
+            time.sleep(0.01)

@@ -122,11 +122,16 @@ def read(ctx: Ctx, quote_id: str) -> Kept | None:
     return next(iter(_kept(ctx.sql("read", id=quote_id))), None)
 
 
-def lock(ctx: Ctx, ids: Collection[str], members: Collection[int]) -> dict[str, Kept]:
-    """Lock quotes of members who are locked already, and quotes of nobody; the others are left alone."""
+def lock(ctx: Ctx, ids: Collection[str], members: Collection[int] | None) -> dict[str, Kept]:
+    """Lock quotes of members who are locked already, and quotes of nobody; the others are left alone.
+
+    Args:
+        members: Who is locked; None if that is whoever the quotes are of.
+    """
     if not ids:
         return {}
-    return {one.id: one for one in _kept(ctx.sql("lock", ids=sorted(set(ids)), members=sorted(set(members))))}
+    locked = None if members is None else sorted(set(members))
+    return {one.id: one for one in _kept(ctx.sql("lock", ids=sorted(set(ids)), members=locked))}
 
 
 def write(ctx: Ctx, kept: Sequence[Kept]) -> None:

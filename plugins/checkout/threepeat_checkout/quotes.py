@@ -99,21 +99,23 @@ class Quotes:
     def _found(self, quote_id: str) -> Kept:
         found = keeping.read(self._ctx, quote_id)
         if found is None:
-            raise Refused(_("there is no such price"), code="no-quote")
+            raise _no_quote()
         return found
 
     def _locked(self, quote_id: str) -> Kept:
-        """A quote, locked.
+        """A quote, locked as its member is already.
 
         Raises:
             Refused: There is none.
         """
-        found = self._found(quote_id)
-        members = [found.member] if found.member is not None else []
-        locked = keeping.lock(self._ctx, [quote_id], members)
+        locked = keeping.lock(self._ctx, [quote_id], None)
         if quote_id not in locked:
-            raise Refused(_("there is no such price"), code="no-quote")
+            raise _no_quote()
         return locked[quote_id]
+
+
+def _no_quote() -> Refused:
+    return Refused(_("there is no such price"), code="no-quote")
 
 
 def _skus(bill: Bill, back: Back, units: Mapping[str, int]) -> Counter[str]:

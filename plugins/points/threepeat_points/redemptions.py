@@ -61,12 +61,13 @@ def redeem(ctx: Ctx, item: int, price: int, reference: str) -> Row[Any]:
         raise Refused(_("None is left for today."), code="sold-out-today")
     if not taken.member:
         raise Refused(_("You have had as many as one member may have."), code="member-limit")
-    made: int = ctx.sql("redeem", item=item, member=member, payment=payment, points=price, day=day)[0].id
+    made = ctx.sql("redeem", item=item, member=member, payment=payment, points=price, day=day)[0]
     if found.kind == "reward":
-        _hand_over(ctx, made, RewardChoice.model_validate(found.reward))
-    told = PointsRedeemed(redemption_id=str(made), item_id=str(item), item=found.name, points=price)
-    ctx.emit(told, member=member, cause=f"redeemed:{made}")
-    return ctx.sql("redemption", id=made)[0]
+        _hand_over(ctx, made.id, RewardChoice.model_validate(found.reward))
+        made = ctx.sql("redemption", id=made.id)[0]
+    told = PointsRedeemed(redemption_id=str(made.id), item_id=str(item), item=found.name, points=price)
+    ctx.emit(told, member=member, cause=f"redeemed:{made.id}")
+    return made
 
 
 def _offered(ctx: Ctx, item: int) -> Row[Any] | None:
