@@ -41,6 +41,7 @@ from threepeat.database.faults import POINTS
 from threepeat.events.platform import Platform
 from threepeat.events.stores import open_store
 from threepeat.events.verify import verify
+from threepeat.http.health import FRESH_SECONDS
 from threepeat.tenancy import keys
 from threepeat.tenancy.tenants import Tenant
 
@@ -239,6 +240,7 @@ class Place:
             pid = self.server.status().pid
             if pid is not None:
                 os.kill(pid, signal.SIGKILL)
+            time.sleep(2 * FRESH_SECONDS)  # for so long the API may say what was so before
             self.wait_ready(began)
         elif name == "worker child":
             with suppress(psutil.Error, IndexError):
@@ -335,6 +337,14 @@ class Place:
                 raise RuntimeError("it does not become ready again")
             time.sleep(0.05)
         self.slowest_ready = max(self.slowest_ready, time.monotonic() - began)
+
+    def wait_for_database(self) -> None:
+        """Wait until PostgreSQL takes connections: whoever had started it again has taken it along."""
+        until = time.monotonic() + PATIENCE_SECONDS
+        while self.server.status().version is None:
+            if time.monotonic() > until:
+                raise RuntimeError("the database does not come back")
+            time.sleep(0.05)
 
     def errors(self) -> list[str]:
         """What the processes logged as errors, other than that one of them was killed."""
@@ -665,6 +675,7 @@ BELLS = text("""
 def _count(platform: Platform, tenant: Tenant, ledger: Ledger, place: Place, outcome: Outcome) -> None:
     outcome.acknowledged, outcome.paid, outcome.retried = len(ledger.events), len(ledger.payments), ledger.retried
     outcome.surfaced += ledger.surfaced
+    place.wait_for_database()
     with platform.database.tenant(tenant.id) as scope:
         stored = {row.id for row in scope.run(text("SELECT id FROM core.event WHERE tenant_id = :tenant"))}
         rows = scope.run(COUNTS)
