@@ -32,15 +32,18 @@ def keep_to_one(folder: Path) -> int:
         The number of the core, one of those that the process may use.
     """
     cores = sorted(os.sched_getaffinity(0))
-    for number in count():
-        place = (folder / str(number)).open("w")
-        try:
-            fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            place.close()
-            continue
-        _places.append(place)
-        core = cores[number % len(cores)]
-        os.sched_setaffinity(0, {core})
-        return core
-    raise AssertionError("unreachable")
+    number = next(number for number in count() if _take(folder / str(number)))
+    core = cores[number % len(cores)]
+    os.sched_setaffinity(0, {core})
+    return core
+
+
+def _take(file: Path) -> bool:
+    place = file.open("w")
+    try:
+        fcntl.flock(place, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        place.close()
+        return False
+    _places.append(place)
+    return True

@@ -114,7 +114,7 @@ def app() -> object:
 
 def _settled(create_app: "Callable[[Platform], FastAPI]", platform: "Platform") -> object:
     if CORES in os.environ:
-        keep_to_one(Path(os.environ[CORES]))
+        logger.info("kept to a core", core=keep_to_one(Path(os.environ[CORES])))
     made = create_app(platform)
     settle()
     return made

@@ -111,7 +111,7 @@ def presented(request: Request, keyring: Keyring) -> ParsedKey | MemberToken:
     """
     known: Known | None = request.scope.get("threepeat.known")
     if known is not None and known.token is not None:
-        return keys.still(known.token)
+        return keys.unexpired(known.token)
     return keys.read(keyring, credential(request))
 
 

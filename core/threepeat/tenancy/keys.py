@@ -223,7 +223,7 @@ def read(keyring: Keyring, value: str) -> ParsedKey | MemberToken:
     return parse_key(value) if value.startswith("tp_") else read_token(keyring, value)
 
 
-def still(token: MemberToken) -> MemberToken:
+def unexpired(token: MemberToken) -> MemberToken:
     """A token that was read a while ago.
 
     Raises:
