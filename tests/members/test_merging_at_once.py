@@ -14,7 +14,7 @@ from sqlalchemy.exc import DBAPIError
 
 from threepeat.events import ingest, merging
 from threepeat.http.calls import open_call
-from threepeat.tenancy import consents, members
+from threepeat.tenancy import consents, keys, members
 from threepeat.tenancy.errors import Conflict
 from threepeat.worker.loop import Worker
 
@@ -245,8 +245,8 @@ def test_whom_a_plugin_held_in_a_call_that_was_undone_may_be_somebody_else_by_no
 def test_whom_a_command_holds_and_then_merges_is_no_longer_taken_for_themselves(shop):
     shop.put("wx", "app")
     source, target = shop.id("wx"), shop.id("app")
-    credential = shop.token("wx")["Authorization"].removeprefix("Bearer ")
-    with open_call(shop.platform, credential, command=True) as call:
+    token = shop.token("wx")["Authorization"].removeprefix("Bearer ")
+    with open_call(shop.platform, keys.read(shop.platform.keyring, token), command=True) as call:
         scope = call.scope
         assert scope.held == {source}
         assert members.moved(scope, [source]) == {}

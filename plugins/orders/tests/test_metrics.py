@@ -12,13 +12,13 @@ from threepeat_orders.plugin import plugin
 
 DAY = timedelta(days=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
-TODAY = datetime.now(SHANGHAI).date()
 DAYS = 7
 
 
 def at(days_ago, hour=12):
     """An hour of a local day."""
-    return datetime.combine(TODAY - DAY * days_ago, time(hour), tzinfo=SHANGHAI).astimezone(UTC)
+    today = datetime.now(SHANGHAI).date()  # not once for all tests: midnight comes while they run
+    return datetime.combine(today - DAY * days_ago, time(hour), tzinfo=SHANGHAI).astimezone(UTC)
 
 
 ORDERS = (
